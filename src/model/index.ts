@@ -1,0 +1,4 @@
+export * from './container.ts';
+export * from './defaults.ts';
+export * from './image.ts';
+export * from './state.ts';

@@ -1,0 +1,1 @@
+export { StateDb } from './db.ts';
