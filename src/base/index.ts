@@ -1,6 +1,10 @@
+export * from './args.ts';
 export * from './errors.ts';
 export * from './files.ts';
 export * from './ids.ts';
 export * from './lane.ts';
 export * from './log.ts';
 export type * from './streams.ts';
+export * from './failpoint.ts';
+export * from './time.ts';
+export * from './version.ts';

@@ -1,0 +1,59 @@
+/**
+ * Builds dist/isula, the one executable, and its links. `--splitting` makes each dynamic import a chunk of its own (a personality or
+ * a command loads only what it needs) and `--bytecode` saves parsing; the autoload switches keep the executable from reading
+ * `.env` and `bunfig.toml` of whatever directory it is called in.
+ *
+ * Usage: bun tools/build.ts [--if-changed]
+ */
+import { readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+const root = join(import.meta.dir, '..');
+const out = join(root, 'dist', 'isula');
+const links = ['isulad'];
+
+if (process.argv.includes('--if-changed') && isFresh()) {
+  console.log(`${out} is up to date`);
+} else {
+  build();
+}
+
+function build(): void {
+  const { version } = packageOf(require(join(root, 'package.json')));
+  const started = performance.now();
+  const result = Bun.spawnSync([
+    process.execPath, 'build', '--compile', '--bytecode', '--minify', '--format=esm', '--splitting', '--target=bun',
+    '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig',
+    `--define=process.env.ISULA_VERSION=${JSON.stringify(version)}`,
+    `--define=process.env.ISULA_COMMIT=${JSON.stringify(commit())}`,
+    join(root, 'src', 'main.ts'), '--outfile', out,
+  ], { cwd: root, stdout: 'pipe', stderr: 'pipe' });
+  if (result.exitCode !== 0) {
+    console.error(result.stdout.toString() + result.stderr.toString());
+    process.exit(1);
+  }
+  for (const name of links) {
+    const link = join(root, 'dist', name);
+    rmSync(link, { force: true });
+    symlinkSync('isula', link);
+  }
+  console.log(`built ${out} ${version} in ${((performance.now() - started) / 1000).toFixed(1)} s, links: ${links.join(' ')}`);
+}
+
+function packageOf(value: unknown): { version: string } {
+  if (typeof value === 'object' && value !== null && 'version' in value && typeof value.version === 'string') return { version: value.version };
+  throw new Error('package.json has no version');
+}
+
+function commit(): string {
+  const git = Bun.spawnSync(['git', 'rev-parse', '--short=12', 'HEAD'], { cwd: root, stderr: 'ignore' });
+  return git.exitCode === 0 ? git.stdout.toString().trim() : 'unknown';
+}
+
+/** True when the executable is younger than every source it is made of. */
+function isFresh(): boolean {
+  const built = statSync(out, { throwIfNoEntry: false })?.mtimeMs;
+  if (built === undefined) return false;
+  const files = ['package.json', 'package-lock.json', 'tools/build.ts', ...readdirSync(join(root, 'src'), { recursive: true }).map((name) => `src/${name}`)];
+  return files.every((name) => (statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) <= built);
+}
