@@ -1,4 +1,5 @@
 export * from './container.ts';
+export * from './decode/index.ts';
 export * from './defaults.ts';
 export * from './image.ts';
 export * from './state.ts';
