@@ -8,3 +8,5 @@ export type * from './streams.ts';
 export * from './failpoint.ts';
 export * from './time.ts';
 export * from './version.ts';
+export * from './filters.ts';
+export * from './json.ts';
