@@ -1,6 +1,14 @@
 export { SyscallError, type PathArg } from './libc.ts';
+export * from './at.ts';
 export * from './flock.ts';
 export * from './mount.ts';
+export * from './mountinfo.ts';
 export * from './openat2.ts';
+export * from './overlay-mount.ts';
 export * from './pidfd.ts';
 export * from './process.ts';
+export * from './project-quota.ts';
+export * from './readdir.ts';
+export * from './statfs.ts';
+export * from './statx.ts';
+export * from './xattr.ts';

@@ -3,8 +3,8 @@ import { closeSync, constants, mkdirSync, mkdtempSync, openSync, readFileSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  AT_FDCWD, bindMount, isProcessRunning, lockFile, MS_RDONLY, O_PATH, openat2, ownCapabilities, ownLimit, pidfdOpen, pidfdSendSignal, processStartTime,
-  processStat, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, signalProcess, SyscallError, tryFlock, umountAll,
+  AT_FDCWD, bindMount, isProcessRunning, lockFile, MS_RDONLY, O_PATH, openat2, ownCapabilities, ownLimit, pidfdOpen, pidfdSendSignal,
+  processStartTime, processStat, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_SYMLINKS, signalProcess, SyscallError, tryFlock, umountAll,
 } from './index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'linux-'));
