@@ -1,0 +1,34 @@
+import type { Ulimit } from '../container.ts';
+import { parseInteger } from './integer.ts';
+import { cut, invalid, shown } from './invalid.ts';
+
+/** Guide 1.3.3.8; docker has the same sixteen. */
+const types = [
+  'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack',
+];
+
+/** The rules for one ulimit: known type, soft <= hard; -1 is unlimited. */
+export function checkUlimit(ulimit: Ulimit): Ulimit {
+  const { Name, Soft, Hard } = ulimit;
+  if (!types.includes(Name)) throw invalid(`invalid ulimit type: ${shown(Name)}`);
+  if (Hard === -1) return ulimit;
+  if (Soft === -1) throw invalid(`ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: ${Hard}`);
+  if (Soft > Hard) throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${Soft} > ${Hard}`);
+  return ulimit;
+}
+
+/** `type=soft[:hard]`; without a hard limit it is the soft one (guide 1.3.3.8). */
+export function parseUlimit(text: string): Ulimit {
+  const { before: Name, after } = cut(text, '=');
+  if (after === undefined) throw invalid(`invalid ulimit argument: ${shown(text)}`);
+  if (!types.includes(Name)) throw invalid(`invalid ulimit type: ${shown(Name)}`);
+  const [soft = '', hard, ...more] = after.split(':', 4);
+  if (more.length > 0) throw invalid(`too many limit value arguments - ${shown(after)}, can only have up to two, \`soft[:hard]\``);
+  const what = `invalid ulimit argument: ${shown(text)}`;
+  const Soft = parseInteger(soft, what);
+  return checkUlimit({ Name, Soft, Hard: hard === undefined ? Soft : parseInteger(hard, what) });
+}
+
+export function formatUlimit(ulimit: Ulimit): string {
+  return `${ulimit.Name}=${ulimit.Soft}:${ulimit.Hard}`;
+}
