@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   chmodAt, chownAt, getXattr, hasProjectQuota, linkAt, listXattrs, makeDevice, mkdirAt, mknodAt, mountOf, mountOverlay, parseMountInfo,
-  readDirEntries, readlinkAt, readMounts, removeXattr, renameAt, rmdirAt, S_IFCHR, S_IFIFO, S_IFMT, setProjectQuota, setXattr, statAt, statFileSystem, symlinkAt,
-  umount, unlinkAt, utimesAt,
+  readDirEntries, readlinkAt, readMounts, removeXattr, renameAt, rmdirAt, S_IFCHR, S_IFIFO, S_IFMT, setProjectQuota, setXattr, statAt, statFileSystem,
+  symlinkAt, umount, unlinkAt, utimesAt,
 } from './index.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'linux-files-'));

@@ -38,7 +38,8 @@ export interface SnapshotDriver {
   layerSize(chainId: ChainId): number;
   /** Where a layer's files are (its overlay2 diff directory). */
   layerPath(chainId: ChainId): string;
-  stageLayer(chainId: ChainId): Promise<LayerStaging>;
+  /** `below`: the layers under it, bottom first; they are `parents` of the staging. */
+  stageLayer(chainId: ChainId, below?: readonly ChainId[]): Promise<LayerStaging>;
   removeLayer(chainId: ChainId): Promise<void>;
 
   createContainer(id: ContainerId, options: ContainerLayerOptions): Promise<void>;

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, realpathSync } from 'node:fs';
+import { join } from 'node:path';
+import { digestHex, ensureDir, type ChainId, type ContainerId } from '../base/index.ts';
+
+/**
+ * Where the overlay2 driver keeps what:
+ *   layers/<chain hex>/diff, size      an image layer's files in overlay form, and its size in bytes
+ *   containers/<id>/upper, work, merged
+ *   containers/<id>/stack              a symbolic link to stacks/<hex>
+ *   stacks/<hex>                       the chain IDs of a stack of layers, bottom first, one a line; named by their sha256
+ *   staging/                           what is being made or removed; emptied at start
+ *   empty                              the lower directory of a container without layers: the kernel wants one
+ */
+export class Layout {
+  readonly base: string;
+  readonly layers: string;
+  readonly containers: string;
+  readonly stacks: string;
+  readonly staging: string;
+  readonly empty: string;
+
+  constructor(graphRoot: string) {
+    const base = join(graphRoot, 'storage', 'overlay2');
+    ensureDir(base, 0o711);
+    // mountinfo shows real paths, and paths here are compared with it.
+    this.base = realpathSync(base);
+    this.layers = join(this.base, 'layers');
+    this.containers = join(this.base, 'containers');
+    this.stacks = join(this.base, 'stacks');
+    this.staging = join(this.base, 'staging');
+    this.empty = join(this.base, 'empty');
+    for (const path of [this.layers, this.containers, this.empty]) ensureDir(path, 0o711);
+    for (const path of [this.stacks, this.staging]) ensureDir(path);
+  }
+
+  layer(chainId: ChainId): string {
+    return join(this.layers, digestHex(chainId));
+  }
+
+  diff(chainId: ChainId): string {
+    return join(this.layers, digestHex(chainId), 'diff');
+  }
+
+  container(id: ContainerId): string {
+    return join(this.containers, id);
+  }
+
+  merged(id: ContainerId): string {
+    return join(this.containers, id, 'merged');
+  }
+
+  upper(id: ContainerId): string {
+    return join(this.containers, id, 'upper');
+  }
+
+  /** A new directory of its own in staging. */
+  newStaging(prefix: string): string {
+    const path = this.stagingName(prefix);
+    mkdirSync(path, { mode: 0o711 });
+    return path;
+  }
+
+  /** A name in staging that nobody has. */
+  stagingName(prefix: string): string {
+    return join(this.staging, `${prefix}-${randomBytes(8).toString('hex')}`);
+  }
+}
