@@ -1,0 +1,46 @@
+import { closeSync, openSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import { check, cString, openLibc } from './libc.ts';
+import { O_CLOEXEC, O_PATH } from './openat2.ts';
+
+const libc = openLibc({
+  socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
+  shutdown: { args: ['i32', 'i32'], returns: 'i32' },
+});
+
+const AF_UNIX = 1;
+const SOCK_SEQPACKET = 5;
+const SOCK_NONBLOCK = 0o4000;
+const SHUT_WR = 1;
+/** sizeof(sun_path) of unix(7), its final NUL included. */
+const socketPathLimitBytes = 108;
+
+/**
+ * Connects to a SOCK_SEQPACKET socket in the file system and gives the descriptor, non-blocking and close-on-exec, fit for
+ * `Bun.connect({ fd })`. A path longer than sun_path goes by a descriptor of its directory.
+ * @throws ENOENT, ECONNREFUSED: nobody listens; EAGAIN: its queue is full.
+ */
+export function connectSeqpacket(path: string): number {
+  const short = Buffer.byteLength(path) < socketPathLimitBytes;
+  const dirFd = short ? -1 : openSync(dirname(path), O_PATH | O_CLOEXEC);
+  const fd = check(libc.socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | O_CLOEXEC, 0), 'socket');
+  try {
+    const name = cString(short ? path : `/proc/self/fd/${dirFd}/${basename(path)}`);
+    const address = Buffer.alloc(2 + name.length);
+    new DataView(address.buffer, address.byteOffset).setUint16(0, AF_UNIX, true);
+    address.set(name, 2);
+    check(libc.connect(fd, address, address.length), 'connect', path);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  } finally {
+    if (dirFd >= 0) closeSync(dirFd);
+  }
+}
+
+/** Half-close: the peer reads the end of our data, and we go on reading. */
+export function shutdownWrite(fd: number): void {
+  check(libc.shutdown(fd, SHUT_WR), 'shutdown');
+}
