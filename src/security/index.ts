@@ -1,0 +1,4 @@
+export * from './capabilities.ts';
+export * from './seccomp-default.ts';
+export * from './seccomp-profile.ts';
+export * from './security-opt.ts';
