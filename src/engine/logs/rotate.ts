@@ -1,0 +1,133 @@
+import { renameSync, statSync, unlinkSync } from 'node:fs';
+import { errnoOf, messageOf, type Logger } from '../../base/index.ts';
+import { logFilesMax } from './files.ts';
+
+/** How often the logs that are due are looked at, and how seldom a quiet one is. */
+const tickMs = 250;
+const quietTicksMax = 8;
+
+interface TrackedLog {
+  readonly path: string;
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+  bytes: number;
+  /** Ticks until the next look, and from one look to the next. */
+  wait: number;
+  every: number;
+  /** The file was moved away and conmon was asked for a new one. */
+  reopening: boolean;
+}
+
+export interface LogRotatorOptions {
+  /** Tells conmon to open its log anew; `id` as given to `track`. */
+  readonly reopen: (id: string) => Promise<void>;
+  readonly logger: Logger;
+}
+
+/**
+ * Rotates the logs of running containers by size: `path` becomes `path.1`, that one `path.2`, up to `maxFiles` files in
+ * all; then conmon makes a new `path`. Until it does it writes to `path.1`, so nothing is lost. One timer serves all logs, by
+ * one stat of those that are due: busy ones four times a second, quiet ones every two seconds.
+ */
+export class LogRotator implements Disposable {
+  readonly #logs = new Map<string, TrackedLog>();
+  readonly #options: LogRotatorOptions;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(options: LogRotatorOptions) {
+    this.#options = options;
+  }
+
+  /** From now on; a log whose rotation a crash interrupted is completed. Call it once conmon runs. */
+  track(id: string, log: { path: string; maxBytes: number; maxFiles: number }): void {
+    const maxFiles = Math.min(Math.max(1, log.maxFiles), logFilesMax);
+    const tracked: TrackedLog = { path: log.path, maxBytes: log.maxBytes, maxFiles, bytes: -1, wait: 0, every: 1, reopening: false };
+    this.#logs.set(id, tracked);
+    // Moved away and never asked for anew: conmon, which made it before it ran, still writes to the old one.
+    if (!exists(log.path)) void this.#reopen(id, tracked);
+    if (this.#timer !== undefined) return;
+    this.#timer = setInterval(() => this.#tick(), tickMs);
+    this.#timer.unref();
+  }
+
+  untrack(id: string): void {
+    this.#logs.delete(id);
+    if (this.#logs.size === 0) this[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    this.#logs.clear();
+  }
+
+  #tick(): void {
+    for (const [id, log] of this.#logs) {
+      if (--log.wait > 0) continue;
+      try {
+        this.#look(id, log);
+      } catch (error) {
+        this.#options.logger.warn(`Cannot rotate the log of container ${id}: ${messageOf(error)}`);
+        log.every = quietTicksMax;
+      }
+      log.wait = log.every;
+    }
+  }
+
+  #look(id: string, log: TrackedLog): void {
+    const bytes = statSync(log.path, { throwIfNoEntry: false })?.size;
+    if (bytes === undefined) {
+      log.every = quietTicksMax;
+      void this.#reopen(id, log);
+      return;
+    }
+    log.reopening = false;
+    log.every = bytes === log.bytes ? Math.min(log.every * 2, quietTicksMax) : 1;
+    log.bytes = bytes;
+    if (bytes < log.maxBytes) return;
+    moveAway(log.path, log.maxFiles);
+    void this.#reopen(id, log);
+  }
+
+  async #reopen(id: string, log: TrackedLog): Promise<void> {
+    // Asked for twice, conmon would replace the file it has just begun.
+    if (log.reopening) return;
+    log.reopening = true;
+    try {
+      await this.#options.reopen(id);
+    } catch (error) {
+      // A conmon that is gone opens the file anew when the container starts again.
+      log.reopening = false;
+      if (this.#logs.get(id) === log) this.#options.logger.warn(`Cannot reopen the log of container ${id}: ${messageOf(error)}`);
+    }
+  }
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** Makes room for a new file, in one go: nothing else of this process runs in between. */
+function moveAway(path: string, maxFiles: number): void {
+  if (maxFiles === 1) {
+    unlinkSync(path);
+    return;
+  }
+  // Only up to a gap that a crash left: the files behind it need not move.
+  let count = 0;
+  while (count < maxFiles - 1 && exists(`${path}.${count + 1}`)) count++;
+  for (let number = Math.min(count, maxFiles - 2); number >= 1; number--) renameSync(`${path}.${number}`, `${path}.${number + 1}`);
+  renameSync(path, `${path}.1`);
+}
+
+/** Deletes all files of a log; no error for those that are gone. */
+export function removeLog(path: string): void {
+  for (let number = 0; number <= logFilesMax; number++) {
+    try {
+      unlinkSync(number === 0 ? path : `${path}.${number}`);
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      if (number > 1) return;
+    }
+  }
+}
