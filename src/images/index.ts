@@ -1,1 +1,3 @@
 export type * from './types.ts';
+export type { ImageOptions } from './context.ts';
+export { openImageService } from './service.ts';

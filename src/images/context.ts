@@ -1,0 +1,82 @@
+import { EngineError, Gate } from '../base/index.ts';
+import type { ImageId, Logger } from '../base/index.ts';
+import type { SnapshotDriver } from '../storage/index.ts';
+import type { StateDb } from '../state/index.ts';
+import type { BlobStore } from './store/blobs.ts';
+import type { Collector } from './store/collector.ts';
+import type { ImageStore, StoredImage } from './store/image-store.ts';
+import type { LayerUnpacker } from './store/layers.ts';
+import type { ImageUseCheck } from './types.ts';
+
+/** The daemon keys of the guide (1.2.3.1, 004) that concern images. */
+export interface ImageOptions {
+  /** Hosts (with port), or CIDR blocks, that are spoken to without verifying TLS, or in plain HTTP. */
+  readonly insecureRegistries: readonly string[];
+  /** URLs or hosts asked before the default host; `registry=URL` for another registry. */
+  readonly registryMirrors: readonly string[];
+  readonly defaultHost: string;
+  /** `registry-transformation`: from the host in a name to the host that is asked. */
+  readonly transformation: Readonly<Record<string, string>>;
+  /** False: private keys in certs.d are encrypted (guide 1.3.6.1.8). */
+  readonly useDecryptedKey: boolean;
+  /** Skips the check of the host name in certificates. */
+  readonly insecureSkipVerify: boolean;
+  /** `image-opt-timeout`, ms; -1: no limit. */
+  readonly imageOptTimeoutMs: number;
+  readonly layerCheck: boolean;
+  readonly maxConcurrentDownloads: number;
+  readonly maxConcurrentUploads: number;
+  /** Directories looked through for `<host>/ca.crt` and the like. */
+  readonly certsDirs: readonly string[];
+}
+
+export const defaultImageOptions: ImageOptions = {
+  insecureRegistries: [],
+  registryMirrors: [],
+  defaultHost: 'docker.io',
+  transformation: { 'docker.io': 'registry-1.docker.io', 'index.docker.io': 'registry-1.docker.io' },
+  useDecryptedKey: true,
+  insecureSkipVerify: false,
+  imageOptTimeoutMs: 5 * 60 * 1000,
+  layerCheck: false,
+  maxConcurrentDownloads: 3,
+  maxConcurrentUploads: 5,
+  certsDirs: ['/etc/isulad/certs.d', '/etc/docker/certs.d'],
+};
+
+/** What every image verb works with. */
+export interface ImageContext {
+  readonly graphRoot: string;
+  readonly db: StateDb;
+  readonly images: ImageStore;
+  readonly blobs: BlobStore;
+  readonly snapshots: SnapshotDriver;
+  readonly collector: Collector;
+  readonly unpacker: LayerUnpacker;
+  /** Layers unpacked at the same time, of all requests. */
+  readonly unpackGate: Gate;
+  readonly options: ImageOptions;
+  readonly logger: Logger;
+  uses: ImageUseCheck;
+  event: (action: string, id: string, attributes: Record<string, string>) => void;
+}
+
+/** Sends an image event; `name` is what the user called it. */
+export function imageEvent(context: ImageContext, action: string, image: StoredImage, name: string): void {
+  context.event(action, image.id, { ...image.config.config?.Labels, name });
+}
+
+/** Removes what an image needed and nothing else does. */
+export async function collectImage(context: ImageContext, image: StoredImage): Promise<{ layers: string[]; bytes: number }> {
+  return context.collector.collect({
+    blobs: image.layers.map((layer) => layer.blob),
+    layers: image.layers.map((layer) => layer.chainId).toReversed(),
+  });
+}
+
+/** @throws notFound when `id` has just been removed by another request */
+export function mustGet(context: ImageContext, id: ImageId): StoredImage {
+  const image = context.images.get(id);
+  if (!image) throw new EngineError('notFound', `No such image: ${id}`);
+  return image;
+}

@@ -1,0 +1,119 @@
+import type { Readable } from 'node:stream';
+import { EngineError, Gate } from '../base/index.ts';
+import type { ImageId, Logger } from '../base/index.ts';
+import type { ImageRecord } from '../model/index.ts';
+import type { SnapshotDriver } from '../storage/index.ts';
+import type { StateDb } from '../state/index.ts';
+import { defaultImageOptions, imageEvent } from './context.ts';
+import type { ImageContext, ImageOptions } from './context.ts';
+import { commitImage, importImage } from './import.ts';
+import { imageHistory, listImages } from './list.ts';
+import { loadArchive } from './load.ts';
+import { canonicalString, familiarString, isTag, parseRepository } from './reference.ts';
+import { pruneImages, removeImage } from './remove.ts';
+import { saveImages } from './save.ts';
+import { BlobStore } from './store/blobs.ts';
+import { Collector } from './store/collector.ts';
+import { ImageStore } from './store/image-store.ts';
+import { LayerUnpacker } from './store/layers.ts';
+import type { ImageService } from './types.ts';
+
+export interface ImageServiceParts {
+  readonly graphRoot: string;
+  readonly db: StateDb;
+  readonly snapshots: SnapshotDriver;
+  readonly logger: Logger;
+  /** What is not given is as `defaultImageOptions` has it. */
+  readonly options?: Partial<ImageOptions>;
+}
+
+/** Unpacking is bound by the disk and two cores' worth of hashing; more at once only makes each slower. */
+const unpacksAtOnce = 3;
+
+/** Opens the image side of the engine: reads what is stored; nothing is repaired before `recover`. */
+export function openImageService(parts: ImageServiceParts): Promise<ImageService> {
+  const options: ImageOptions = { ...defaultImageOptions, ...parts.options };
+  const { graphRoot, db, snapshots, logger } = parts;
+  const images = new ImageStore(db, snapshots, options.defaultHost);
+  const blobs = new BlobStore(graphRoot);
+  const collector = new Collector(images, blobs, snapshots);
+  const context: ImageContext = {
+    graphRoot,
+    db,
+    images,
+    blobs,
+    snapshots,
+    collector,
+    unpacker: new LayerUnpacker(snapshots, collector),
+    unpackGate: new Gate(unpacksAtOnce),
+    options,
+    logger,
+    uses: () => [],
+    event: () => undefined,
+  };
+  return Promise.resolve(imageService(context));
+}
+
+function imageService(context: ImageContext): ImageService {
+  const { images } = context;
+  return {
+    resolve: (reference) => images.record(images.find(reference)),
+    get: (id) => recordOf(context, id),
+    list: (filters, all) => listImages(context, filters, all).map((image) => images.record(image)),
+    count: () => images.size,
+    configBytes: (id) => images.configBytes(id),
+    tag: (source, repository, tag) => tagImage(context, source, repository, tag),
+    remove: (reference, options) => removeImage(context, reference, options),
+    prune: (filters) => pruneImages(context, filters),
+    history: (reference) => imageHistory(context, reference),
+    import: (archive, options, progress, signal) => importImage(context, archive, options, progress, timed(context, signal)),
+    load: (archive: Readable, options, progress, signal) => loadArchive(context, archive, options, progress, timed(context, signal)),
+    save: (references, signal) => saveImages(context, references, signal),
+    commit: (options, signal) => commitImage(context, options, signal),
+    // The registry client follows.
+    pull: () => Promise.reject(noRegistry()),
+    push: () => Promise.reject(noRegistry()),
+    login: () => Promise.reject(noRegistry()),
+    logout: () => Promise.reject(noRegistry()),
+    search: () => Promise.reject(noRegistry()),
+    distribution: () => Promise.reject(noRegistry()),
+    bind: (hooks) => {
+      context.uses = hooks.uses;
+      context.event = hooks.event;
+    },
+    recover: () => recover(context),
+    close: () => Promise.resolve(),
+  };
+}
+
+function recordOf(context: ImageContext, id: ImageId): ImageRecord | undefined {
+  const image = context.images.get(id);
+  return image ? context.images.record(image) : undefined;
+}
+
+/** The caller's signal, cut off after `image-opt-timeout`. */
+function timed(context: ImageContext, signal: AbortSignal): AbortSignal {
+  const limitMs = context.options.imageOptTimeoutMs;
+  return limitMs <= 0 ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+}
+
+async function tagImage(context: ImageContext, source: string, repository: string, tag: string): Promise<void> {
+  const image = context.images.find(source);
+  const name = parseRepository(repository, context.options.defaultHost);
+  const chosen = tag === '' ? 'latest' : tag;
+  if (!isTag(chosen)) throw new EngineError('invalidArgument', `invalid tag format: ${JSON.stringify(chosen.slice(0, 80))}`);
+  const reference = { ...name, tag: chosen };
+  await context.images.setName(canonicalString(reference), image.id);
+  imageEvent(context, 'tag', image, familiarString(reference, context.options.defaultHost));
+}
+
+/** Start-up: removes what was being written, and blobs and layers of no image. */
+async function recover(context: ImageContext): Promise<void> {
+  await context.blobs.clearIngest();
+  const { layers, bytes } = await context.collector.collectAll();
+  if (layers.length > 0 || bytes > 0) context.logger.info(`Images: removed ${layers.length} layers that no image names, ${bytes} bytes in all`);
+}
+
+function noRegistry(): EngineError {
+  return new EngineError('unsupported', 'Cannot reach registries yet');
+}
