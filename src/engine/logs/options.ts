@@ -1,5 +1,5 @@
 import { EngineError } from '../../base/index.ts';
-import { parseBytes, type LogConfig } from '../../model/index.ts';
+import { checkLogConfig, parseBytes, type LogConfig } from '../../model/index.ts';
 import { logFilesMax } from './files.ts';
 
 /** iSula's defaults (guide 1.3.1.10: `log.console.filerotate` 7, `log.console.filesize` 1MB). */
@@ -28,40 +28,8 @@ export interface LogSettings {
   readonly tag: string;
 }
 
-const knownOptions: ReadonlySet<string> = new Set(['disable-log', 'max-size', 'max-file', 'labels', 'labels-regex', 'env', 'env-regex', 'tag', 'mode', 'compress']);
-/** The guide's name, docker's names for the same thing, and conmon's. */
-const fileDrivers: ReadonlySet<string> = new Set(['json-file', 'local', 'k8s-file', 'file']);
-
 /** Size-bounded, so that a pattern cannot run for long: these are names of labels and variables. */
 const patternLengthMax = 256;
-
-/** A log rotated before it holds one line would be no log; one of more files than this no rotation. */
-function maxFilesOf(text: string): number {
-  if (!/^[0-9]{1,9}$/.test(text)) throw bad(`invalid value for max-file: ${JSON.stringify(text.slice(0, 80))} is no number`);
-  const count = Number(text);
-  if (count < 1) throw bad('max-file cannot be less than 1');
-  if (count > logFilesMax) throw bad(`max-file cannot be more than ${logFilesMax}`);
-  return count;
-}
-
-function maxBytesOf(text: string): number {
-  if (text === '-1') return Infinity;
-  let bytes: number;
-  try {
-    bytes = parseBytes(text);
-  } catch (error) {
-    throw new EngineError('invalidArgument', `invalid value for max-size: ${error instanceof Error ? error.message : text.slice(0, 80)}`);
-  }
-  if (bytes <= 0) throw bad('max-size should be a positive number');
-  if (bytes < maxBytesMin) throw bad(`max-size cannot be less than ${maxBytesMin} bytes`);
-  return bytes;
-}
-
-function booleanOf(name: string, text: string): boolean {
-  if (text === 'true') return true;
-  if (text === 'false') return false;
-  throw bad(`invalid value for ${name}: ${JSON.stringify(text.slice(0, 80))}, want true or false`);
-}
 
 function listOf(name: string, text: string | undefined): string[] {
   if (text !== undefined && text.length > listLengthMax) throw bad(`invalid value for ${name}: longer than ${listLengthMax} characters`);
@@ -86,30 +54,25 @@ function bad(message: string): EngineError {
 /**
  * What `--log-driver`, `--log-opt` and the daemon's `container-log` come to (guide 1.3.1.16; 004_ container-log). The
  * container's options go before the daemon's, one by one, unless it names another driver.
- * @throws invalidArgument, in docker's words for json-file; unsupported for a driver or mode that is not built.
+ * @throws invalidArgument
  */
 export function parseLogOptions(config: LogConfig, defaults: LogConfig): LogSettings {
   const driver = config.Type === '' ? defaults.Type : config.Type;
-  if (driver !== '' && driver !== 'none' && !fileDrivers.has(driver)) throw bad(`logger: no log driver named '${driver.slice(0, 80)}' is registered`);
   const inherits = config.Type === '' || config.Type === defaults.Type;
-  const options = new Map(Object.entries({ ...(inherits ? defaults.Config : {}), ...config.Config }));
-  for (const name of options.keys()) {
-    if (!knownOptions.has(name)) throw bad(`unknown log opt '${name.slice(0, 80)}' for ${driver === '' ? 'json-file' : driver} log driver`);
-  }
-  const mode = options.get('mode') ?? 'blocking';
-  if (mode === 'non-blocking') throw new EngineError('unsupported', "log opt 'mode=non-blocking' is not supported: output is never dropped");
-  if (mode !== 'blocking' && mode !== '') throw bad(`logger: logging mode not supported: ${mode.slice(0, 80)}`);
-  if (booleanOf('compress', options.get('compress') ?? 'false')) {
-    throw new EngineError('unsupported', "log opt 'compress=true' is not supported: rotated logs stay readable text");
-  }
+  const merged = { Type: driver, Config: { ...(inherits ? defaults.Config : {}), ...config.Config } };
+  checkLogConfig(merged);
+  const options = new Map(Object.entries(merged.Config));
   const maxSize = options.get('max-size') ?? '';
-  const maxFile = options.get('max-file') ?? '';
+  const maxBytes = maxSize === '' ? defaultMaxBytes : maxSize === '-1' ? Infinity : parseBytes(maxSize);
+  if (maxBytes < maxBytesMin) throw bad(`invalid value for max-size: ${maxSize}: cannot be less than ${maxBytesMin} bytes`);
+  const maxFiles = Number(options.get('max-file') ?? defaultMaxFiles);
+  if (maxFiles > logFilesMax) throw bad(`invalid value for max-file: ${maxFiles}: cannot be more than ${logFilesMax}`);
   const tag = options.get('tag') ?? '';
   if (tag.length > listLengthMax) throw bad(`invalid value for tag: longer than ${listLengthMax} characters`);
   return {
-    disabled: booleanOf('disable-log', options.get('disable-log') ?? 'false') || driver === 'none',
-    maxBytes: maxSize === '' ? defaultMaxBytes : maxBytesOf(maxSize),
-    maxFiles: maxFile === '' ? defaultMaxFiles : maxFilesOf(maxFile),
+    disabled: options.get('disable-log') === 'true' || driver === 'none',
+    maxBytes,
+    maxFiles,
     labels: listOf('labels', options.get('labels')),
     labelsPattern: patternOf('labels-regex', options.get('labels-regex')),
     env: listOf('env', options.get('env')),
