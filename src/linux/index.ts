@@ -22,3 +22,4 @@ export * from './cgroup-update.ts';
 export * from './pipes.ts';
 export * from './seccomp.ts';
 export * from './seqpacket.ts';
+export * from './terminal.ts';
