@@ -10,3 +10,4 @@ export * from './time.ts';
 export * from './version.ts';
 export * from './filters.ts';
 export * from './json.ts';
+export * from './detach-keys.ts';
