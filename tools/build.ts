@@ -3,13 +3,14 @@
  * a command loads only what it needs) and `--bytecode` saves parsing; the autoload switches keep the executable from reading
  * `.env` and `bunfig.toml` of whatever directory it is called in.
  *
- * Usage: bun tools/build.ts [--if-changed]
+ * Usage: bun tools/build.ts [--if-changed] [--outdir=DIR]   DIR is dist unless given
  */
-import { readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 
 const root = join(import.meta.dir, '..');
-const out = join(root, 'dist', 'isula');
+const outdir = resolve(root, process.argv.find((word) => word.startsWith('--outdir='))?.slice('--outdir='.length) ?? 'dist');
+const out = join(outdir, 'isula');
 const links = ['isulad'];
 
 if (process.argv.includes('--if-changed') && isFresh()) {
@@ -21,19 +22,23 @@ if (process.argv.includes('--if-changed') && isFresh()) {
 function build(): void {
   const { version } = packageOf(require(join(root, 'package.json')));
   const started = performance.now();
+  // Renamed into place: the old executable may be running, and nobody may start half of the new one.
+  const fresh = join(outdir, `isula.${process.pid}`);
+  mkdirSync(outdir, { recursive: true });
   const result = Bun.spawnSync([
     process.execPath, 'build', '--compile', '--bytecode', '--minify', '--format=esm', '--splitting', '--target=bun',
     '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig',
     `--define=process.env.ISULA_VERSION=${JSON.stringify(version)}`,
     `--define=process.env.ISULA_COMMIT=${JSON.stringify(commit())}`,
-    join(root, 'src', 'main.ts'), '--outfile', out,
+    join(root, 'src', 'main.ts'), '--outfile', fresh,
   ], { cwd: root, stdout: 'pipe', stderr: 'pipe' });
   if (result.exitCode !== 0) {
     console.error(result.stdout.toString() + result.stderr.toString());
     process.exit(1);
   }
+  renameSync(fresh, out);
   for (const name of links) {
-    const link = join(root, 'dist', name);
+    const link = join(outdir, name);
     rmSync(link, { force: true });
     symlinkSync('isula', link);
   }
@@ -54,6 +59,7 @@ function commit(): string {
 function isFresh(): boolean {
   const built = statSync(out, { throwIfNoEntry: false })?.mtimeMs;
   if (built === undefined) return false;
-  const files = ['package.json', 'package-lock.json', 'tools/build.ts', ...readdirSync(join(root, 'src'), { recursive: true }).map((name) => `src/${name}`)];
+  const sources = readdirSync(join(root, 'src'), { recursive: true }).map((name) => `src/${name}`);
+  const files = ['package.json', 'package-lock.json', 'tools/build.ts', ...sources];
   return files.every((name) => (statSync(join(root, name), { throwIfNoEntry: false })?.mtimeMs ?? 0) <= built);
 }

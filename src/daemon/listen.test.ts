@@ -83,14 +83,16 @@ test('when one host fails none stays open', async () => {
 });
 
 test('an unknown group is refused when it was asked for', async () => {
-  await expect(openListeners(config('-H', `unix://${join(dir, 'a')}`, '-G', 'nosuchgroup'), echoAtEnd, silentLogger)).rejects.toThrow('"nosuchgroup"');
+  const opening = openListeners(config('-H', `unix://${join(dir, 'a')}`, '-G', 'nosuchgroup'), echoAtEnd, silentLogger);
+  await expect(opening).rejects.toThrow('"nosuchgroup"');
 });
 
 test('TLS on tcp hosts: clients without a certificate are turned away under --tlsverify', async () => {
   const run = (command: string) => expect(Bun.spawnSync(['sh', '-c', command], { cwd: dir, stderr: 'ignore' }).exitCode).toBe(0);
   run('openssl req -x509 -newkey rsa:2048 -nodes -keyout ca-key.pem -out ca.pem -days 2 -subj /CN=ca');
   run('openssl req -newkey rsa:2048 -nodes -keyout key.pem -out csr.pem -subj /CN=localhost');
-  run('printf subjectAltName=IP:127.0.0.1 > ext; openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem -days 2 -extfile ext');
+  run('printf subjectAltName=IP:127.0.0.1 > ext');
+  run('openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca-key.pem -CAcreateserial -out cert.pem -days 2 -extfile ext');
   const file = (name: string) => join(dir, name);
   const flags = ['-H', 'tcp://127.0.0.1:0', '--tlsverify', '--tlscacert', file('ca.pem'), '--tlscert', file('cert.pem'), '--tlskey', file('key.pem')];
   await using listeners = await openListeners(config(...flags), echoAtEnd, silentLogger);
@@ -109,7 +111,8 @@ test('a second daemon on a root, or on the pid file, is refused and told why', (
   const first = lockRoots(config(...flags('a')));
   expect(() => lockRoots(config(...flags('a')))).toThrow(`pid file ${join(dir, 'a/pid')} is in use by process ${process.pid}`);
   const [, , ...rest] = flags('b');
-  expect(() => lockRoots(config('-g', join(dir, 'a/graph'), ...rest))).toThrow(`graph root ${join(dir, 'a/graph')} is in use by process ${process.pid}`);
+  const graph = join(dir, 'a/graph');
+  expect(() => lockRoots(config('-g', graph, ...rest))).toThrow(`graph root ${graph} is in use by process ${process.pid}`);
   expect(() => lockRoots(config(...flags('b').slice(0, 2), '-S', join(dir, 'a/state'), '-p', join(dir, 'b/pid')))).toThrow('state root');
   first[Symbol.dispose]();
   expect(statSync(join(dir, 'a/pid')).size).toBe(0);

@@ -114,8 +114,10 @@ function isListening(path: string): Promise<boolean> {
   });
 }
 
-function listening(server: Server, target: { fd: number } | { path: string; backlog: number } | { host: string; port: number; backlog: number }, text: string) {
-  return new Promise<void>((resolve, reject) => {
+type Target = { fd: number } | { path: string; backlog: number } | { host: string; port: number; backlog: number };
+
+function listening(server: Server, target: Target, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
     const onError = (error: Error) => reject(new EngineError('conflict', `cannot listen on ${text}: ${error.message}`, { cause: error }));
     server.once('error', onError);
     server.listen(target, () => {

@@ -60,7 +60,7 @@ function standardOutput(): LineSink {
 }
 
 /** A file of at most `maxBytes`, then `file.1`, `file.2` …; with `maxFiles` 1 it is never rotated (guide 1.2.3.1, log-opts). */
-export class RotatingFile implements LineSink {
+class RotatingFile implements LineSink {
   #fd: number;
   #bytes: number;
 

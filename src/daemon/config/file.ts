@@ -13,7 +13,7 @@ export function fileError(path: string, problem: string): EngineError {
 }
 
 /** A value as a message shows it. */
-export function shownValue(value: unknown): string {
+function shownValue(value: unknown): string {
   const json = JSON.stringify(value) ?? String(value);
   return json.length > maxShown ? `${json.slice(0, maxShown)}…` : json;
 }

@@ -17,7 +17,8 @@ export type DaemonCommand = 'run' | 'help' | 'version';
 /** @throws EngineError invalidArgument for unknown flags and stray words. */
 export function parseFlags(argv: readonly string[]): { command: DaemonCommand; values: FlagValues } {
   const { flags, positionals } = parseArguments(argv, flagTable, { interspersed: true });
-  if (positionals[0] !== undefined) throw new EngineError('invalidArgument', `unknown argument ${JSON.stringify(positionals[0])}: isulad takes flags only`);
+  const [stray] = positionals;
+  if (stray !== undefined) throw new EngineError('invalidArgument', `unknown argument ${JSON.stringify(stray)}: isulad takes flags only`);
   const values: FlagValues = new Map();
   for (const { flag, value } of flags) values.set(flag, [...(values.get(flag) ?? []), value]);
   const isOn = (name: string) => flags.some(({ flag, value }) => flag.name === name && value !== 'false');
