@@ -1,5 +1,8 @@
 import type { ContainerId, ExecId, OutputSink, ProcessSession } from '../base/index.ts';
+import type { CgroupLayout, CgroupStats, SeccompFilter } from '../linux/index.ts';
 import type { ContainerConfig, HostConfig, ImageConfigFields } from '../model/index.ts';
+
+export type { BlkioEntry, CgroupLayout, CgroupStats } from '../linux/index.ts';
 
 /** An OCI runtime specification document (runtime-spec 1.0/1.1 config.json), built by `generateSpec`. Kept opaque outside runtime/. */
 export interface OciSpec {
@@ -21,6 +24,7 @@ export interface OciProcess {
   env: string[];
   cwd: string;
   capabilities?: { bounding: string[]; effective: string[]; permitted: string[]; inheritable?: string[]; ambient?: string[] };
+  /** Infinity: no limit; `ociJson` writes it as RLIM_INFINITY. */
   rlimits?: { type: string; hard: number; soft: number }[];
   noNewPrivileges?: boolean;
   oomScoreAdj?: number;
@@ -99,6 +103,29 @@ export interface SpecInput {
   ulimits: { name: string; soft: number; hard: number }[];
 }
 
+/** What --device, --privileged, --security-opt seccomp and the blkio options come to on this host. */
+export interface ResolvedHost {
+  devices: ResolvedDevice[];
+  /** Device numbers of the paths in BlkioWeightDevice and BlkioDevice…. */
+  blockDevices: ReadonlyMap<string, { major: number; minor: number }>;
+  /** The filter of the container, its conditions decided; undefined: no filter. */
+  seccomp: SeccompFilter | undefined;
+}
+
+export interface ResolvedDevice {
+  /** In the container. */
+  path: string;
+  type: 'c' | 'b' | 'p';
+  major: number;
+  minor: number;
+  /** Permission bits. */
+  fileMode: number;
+  uid: number;
+  gid: number;
+  /** Letters of `rwm`. */
+  access: string;
+}
+
 export interface IdMap {
   containerID: number;
   hostID: number;
@@ -114,6 +141,10 @@ export interface HostFacts {
   capabilities: ReadonlySet<string>;
   /** The daemon's own hard limits; `rlimits.get('RLIMIT_NOFILE')`. Raising needs CAP_SYS_RESOURCE. */
   rlimits: ReadonlyMap<string, { soft: number; hard: number }>;
+  /** What the cgroups can do beyond having the controllers. */
+  cgroupFeatures: ReadonlySet<CgroupFeature>;
+  /** Sizes of huge pages as the hugetlb files write them (`2MB`), the host's default first. */
+  hugepageSizes: readonly string[];
   seccompSupported: boolean;
   apparmorEnabled: boolean;
   selinuxEnabled: boolean;
@@ -121,15 +152,8 @@ export interface HostFacts {
   memoryBytes: number;
 }
 
-export interface CgroupLayout {
-  version: 1 | 2;
-  /** cgroup v1 controllers beside a cgroup2 mount. */
-  hybrid: boolean;
-  /** v1: controller -> mount point. v2: the unified mount under `''`. */
-  mounts: ReadonlyMap<string, string>;
-  /** Controllers that can be used. */
-  controllers: ReadonlySet<string>;
-}
+/** Optional abilities of a kernel's cgroups, each seen by its file. */
+export type CgroupFeature = 'swap' | 'swappiness' | 'oomKillDisable' | 'blkioWeight' | 'blkioWeightDevice' | 'cpuRealtime';
 
 export interface CreateRequest {
   id: ContainerId;
@@ -229,23 +253,4 @@ export interface RuntimeDriver {
   updateResources(cgroupPath: string, hostConfig: HostConfig): Promise<void>;
   /** SIGKILL to all in the cgroup. */
   killAll(cgroupPath: string): void;
-}
-
-/** Numbers of one moment, zero where the controller is missing. Times in nanoseconds, sizes in bytes. */
-export interface CgroupStats {
-  cpuTotal: number;
-  cpuKernel: number;
-  cpuUser: number;
-  throttlingPeriods: number;
-  throttledPeriods: number;
-  throttledTime: number;
-  memoryUsage: number;
-  memoryMaxUsage: number;
-  memoryLimit: number;
-  memoryFailcnt: number;
-  /** Lines of memory.stat. */
-  memoryStat: Record<string, number>;
-  pidsCurrent: number;
-  pidsLimit: number;
-  blkio: { major: number; minor: number; op: string; value: number }[];
 }
