@@ -74,6 +74,11 @@ export function splitHostChannel(text: string): { host: string; container: strin
   return { host, container, mode, size };
 }
 
+/** @throws invalidArgument for a path that is not below /dev. */
+export function checkBlockDevicePath(path: string): void {
+  if (!path.startsWith('/dev/')) throw invalid(`bad format for device path: ${shown(path)}`);
+}
+
 /** A device path of the blkio options, and what stands behind its colon. */
 export function splitBlockDevice(text: string): { path: string; value: string } {
   const { before: path, after: value } = cut(text, ':');
