@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { listProcesses, parsePs, type PsResult } from './top.ts';
+import { topOf, parsePs, type PsResult } from './top.ts';
 
 const output = 'UID          PID    PPID  C STIME TTY          TIME CMD\nroot          10       1  0 10:00 ?        00:00:00 sh -c  sleep 9\nroot          11      10  0 10:00 ?        00:00:00 other\n';
 
@@ -15,14 +15,14 @@ test("docker's errors", async () => {
   expect(() => parsePs('CMD\nsh\n', new Set([1]))).toThrow("Couldn't find PID field in ps output");
   expect(() => parsePs('PID CMD\nx sh\n', new Set([1]))).toThrow("Unexpected pid 'x'");
   const never = (): Promise<PsResult> => Promise.reject(new Error('ps was run'));
-  expect(listProcesses([1], '-o cmd=PID', never)).rejects.toThrow('specifying "cmd=PID" is not allowed');
-  expect(listProcesses([1], 'x'.repeat(2000), never)).rejects.toThrow('longer than');
-  expect(listProcesses([1], '-z', async () => ({ exitCode: 1, stdout: '', stderr: 'error: unknown\nusage' }))).rejects.toThrow('error running ps: error: unknown');
+  expect(topOf([1], '-o cmd=PID', never)).rejects.toThrow('specifying "cmd=PID" is not allowed');
+  expect(topOf([1], 'x'.repeat(2000), never)).rejects.toThrow('longer than');
+  expect(topOf([1], '-z', async () => ({ exitCode: 1, stdout: '', stderr: 'error: unknown\nusage' }))).rejects.toThrow('error running ps: error: unknown');
 });
 
 test('without -q where ps refuses it', async () => {
   const calls: string[] = [];
-  const result = await listProcesses([10], 'aux', async (args) => {
+  const result = await topOf([10], 'aux', async (args) => {
     calls.push(args.join(' '));
     return calls.length === 1 ? { exitCode: 1, stdout: '', stderr: 'no' } : { exitCode: 0, stdout: output, stderr: '' };
   });
@@ -31,8 +31,8 @@ test('without -q where ps refuses it', async () => {
 });
 
 test('the real ps', async () => {
-  const result = await listProcesses([process.pid], '');
+  const result = await topOf([process.pid], '');
   expect(result.Processes.map((row) => row[result.Titles.indexOf('PID')])).toEqual([String(process.pid)]);
-  expect((await listProcesses([process.pid], '-o pid,comm')).Titles).toEqual(['PID', 'COMMAND']);
-  expect(listProcesses([process.pid], '-o comm')).rejects.toThrow("Couldn't find PID field");
+  expect((await topOf([process.pid], '-o pid,comm')).Titles).toEqual(['PID', 'COMMAND']);
+  expect(topOf([process.pid], '-o comm')).rejects.toThrow("Couldn't find PID field");
 });

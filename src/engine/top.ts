@@ -66,7 +66,7 @@ export function parsePs(output: string, pids: ReadonlySet<number>): { Titles: st
 }
 
 /** GET /containers/{id}/top: the host's ps with the user's options, only the container's processes. */
-export async function listProcesses(
+export async function topOf(
   pids: readonly number[], psArgs: string, ps: (args: readonly string[]) => Promise<PsResult> = runPs,
 ): Promise<{ Titles: string[]; Processes: string[][] }> {
   const args = fields(psArgs === '' ? defaultPsArgs : psArgs);

@@ -1,0 +1,46 @@
+import { closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { errnoOf, failPoint, fsyncDir } from '../base/index.ts';
+import { openat2, RESOLVE_IN_ROOT } from '../linux/index.ts';
+import { syncFileSystem } from '../storage/index.ts';
+import { copyTree } from './copy-tree.ts';
+
+/** Where a copy is made before it becomes the volume's data; what a crash leaves there is removed at the next start. */
+export const copyDirectory = '_copy';
+
+/**
+ * Fills an empty volume with what the image has at the path it will be mounted on (docker's copy-up). The path is looked up
+ * inside the root file system, whatever its links say; where there is no directory nothing happens.
+ * `mounted`: the volume is a mount of its own, so that its directory cannot be replaced as a whole.
+ */
+export async function copyUp(rootfs: string, target: string, data: string, mounted: boolean): Promise<void> {
+  if (readdirSync(data).length > 0) return;
+  const root = openSync(rootfs, constants.O_RDONLY | constants.O_DIRECTORY);
+  let source: number;
+  try {
+    source = openat2(root, target, constants.O_RDONLY | constants.O_DIRECTORY, RESOLVE_IN_ROOT);
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') return;
+    throw error;
+  } finally {
+    closeSync(root);
+  }
+  try {
+    if (mounted) {
+      await copyTree(source, data);
+      return;
+    }
+    const copy = join(dirname(data), copyDirectory);
+    rmSync(copy, { recursive: true, force: true });
+    mkdirSync(copy, { mode: 0o755 });
+    await copyTree(source, copy);
+    // A volume whose files are empty after a power cut would never be filled again.
+    if (readdirSync(copy).length > 0) await syncFileSystem(copy);
+    failPoint('volume.copied');
+    renameSync(copy, data);
+    fsyncDir(dirname(data));
+  } finally {
+    closeSync(source);
+  }
+}

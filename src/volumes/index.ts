@@ -1,0 +1,2 @@
+export { VolumeService, type VolumeHooks } from './service.ts';
+export type * from './types.ts';
