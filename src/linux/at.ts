@@ -14,6 +14,7 @@ const libc = openLibc({
   fchmod: { args: ['i32', 'u32'], returns: 'i32' },
   fchmodat: { args: ['i32', 'ptr', 'u32', 'i32'], returns: 'i32' },
   utimensat: { args: ['i32', 'ptr', 'ptr', 'i32'], returns: 'i32' },
+  futimens: { args: ['i32', 'ptr'], returns: 'i32' },
   ftruncate: { args: ['i32', 'i64'], returns: 'i32' },
 });
 
@@ -76,11 +77,18 @@ export function chmodAt(dirFd: number, name: PathArg, mode: number): void {
   check(libc.fchmodat(dirFd, cString(name), mode, 0), 'chmod', name);
 }
 
-/** Sets access and modification time, in seconds and nanoseconds; never follows a link. The empty name stands for `dirFd`. */
-export function utimesAt(dirFd: number, name: PathArg, atimeSec: number, atimeNsec: number, mtimeSec: number, mtimeNsec: number): void {
-  const times = new BigInt64Array([BigInt(atimeSec), BigInt(atimeNsec), BigInt(mtimeSec), BigInt(mtimeNsec)]);
-  const flags = name.length === 0 ? AT_EMPTY_PATH : AT_SYMLINK_NOFOLLOW;
-  check(libc.utimensat(dirFd, cString(name), times, flags), 'utimensat', name);
+/** Sets access and modification time, both to seconds and nanoseconds given; never follows a link. */
+export function utimesAt(dirFd: number, name: PathArg, sec: number, nsec: number): void {
+  check(libc.utimensat(dirFd, cString(name), timesOf(sec, nsec), AT_SYMLINK_NOFOLLOW), 'utimensat', name);
+}
+
+/** `utimesAt` of an open file (not one opened with O_PATH). */
+export function utimesFd(fd: number, sec: number, nsec: number): void {
+  check(libc.futimens(fd, timesOf(sec, nsec)), 'futimens');
+}
+
+function timesOf(sec: number, nsec: number): BigInt64Array {
+  return new BigInt64Array([BigInt(sec), BigInt(nsec), BigInt(sec), BigInt(nsec)]);
 }
 
 export function truncateFd(fd: number, size: number): void {

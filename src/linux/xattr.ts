@@ -7,6 +7,7 @@ const libc = openLibc({
   lgetxattr: { args: ['ptr', 'ptr', 'ptr', 'u64'], returns: size },
   llistxattr: { args: ['ptr', 'ptr', 'u64'], returns: size },
   lsetxattr: { args: ['ptr', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
+  fsetxattr: { args: ['i32', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
   lremovexattr: { args: ['ptr', 'ptr'], returns: 'i32' },
 });
 
@@ -41,8 +42,16 @@ export function listXattrs(path: PathArg): string[] {
 }
 
 export function setXattr(path: PathArg, name: string, value: Uint8Array): void {
-  // An empty buffer has no address that FFI could pass; the length says that nothing is read of it.
-  check(libc.lsetxattr(cString(path), cString(name), value.length === 0 ? Buffer.alloc(1) : value, value.length, 0), 'setxattr', path);
+  check(libc.lsetxattr(cString(path), cString(name), addressable(value), value.length, 0), 'setxattr', path);
+}
+
+export function setXattrFd(fd: number, name: string, value: Uint8Array): void {
+  check(libc.fsetxattr(fd, cString(name), addressable(value), value.length, 0), 'fsetxattr', name);
+}
+
+/** An empty buffer has no address that FFI could pass; the length says that nothing is read of it. */
+function addressable(value: Uint8Array): Uint8Array {
+  return value.length === 0 ? new Uint8Array(1) : value;
 }
 
 export function removeXattr(path: PathArg, name: string): void {
