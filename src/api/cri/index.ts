@@ -1,0 +1,1 @@
+export { createCriServer, type CriServer } from './server.ts';

@@ -1,0 +1,1 @@
+export { createDockerServer } from './server.ts';

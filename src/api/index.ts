@@ -1,0 +1,1 @@
+export { serveApi, type Api } from './serve.ts';
