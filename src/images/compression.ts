@@ -1,27 +1,19 @@
 import { open } from 'node:fs/promises';
 import type { Digest } from '../base/index.ts';
 import type { ImageContext } from './context.ts';
-import { decompress } from './layer/index.ts';
+import { decompress, detectCompression } from './layer/index.ts';
+import type { Compression } from './layer/index.ts';
 import { extractLimits } from './limits.ts';
 import { mediaTypes } from './media-types.ts';
 import type { StoredBlob } from './store/blobs.ts';
 import type { Lease } from './store/collector.ts';
-
-type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
-
-const magic: readonly (readonly [Compression, readonly number[]])[] = [
-  ['gzip', [0x1f, 0x8b]],
-  ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
-  ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
-  ['bzip2', [0x42, 0x5a, 0x68]],
-];
 
 async function compressionOf(path: string): Promise<Compression> {
   const file = await open(path, 'r');
   try {
     const head = new Uint8Array(6);
     const { bytesRead } = await file.read(head, 0, head.length, 0);
-    return magic.find(([, bytes]) => bytesRead >= bytes.length && bytes.every((byte, at) => head[at] === byte))?.[0] ?? 'none';
+    return detectCompression(head.subarray(0, bytesRead));
   } finally {
     await file.close();
   }

@@ -26,6 +26,8 @@ export interface ImageOptions {
   readonly layerCheck: boolean;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
+  /** The wait before the first repetition of a request that failed; it doubles each time. */
+  readonly retryDelayMs: number;
   /** Directories looked through for `<host>/ca.crt` and the like. */
   readonly certsDirs: readonly string[];
 }
@@ -41,6 +43,7 @@ export const defaultImageOptions: ImageOptions = {
   layerCheck: false,
   maxConcurrentDownloads: 3,
   maxConcurrentUploads: 5,
+  retryDelayMs: 500,
   certsDirs: ['/etc/isulad/certs.d', '/etc/docker/certs.d'],
 };
 

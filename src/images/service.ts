@@ -10,6 +10,14 @@ import { commitImage, importImage } from './import.ts';
 import { imageHistory, listImages } from './list.ts';
 import { loadArchive } from './load.ts';
 import { canonicalString, familiarString, isTag, parseRepository } from './reference.ts';
+import type { RegistryContext } from './registry/connect.ts';
+import { CredentialStore } from './registry/credentials.ts';
+import { inspectDistribution } from './registry/distribution.ts';
+import { Downloads } from './registry/download.ts';
+import { login, logout } from './registry/login.ts';
+import { pullImages } from './registry/pull.ts';
+import { pushImages } from './registry/push.ts';
+import { searchImages } from './registry/search.ts';
 import { pruneImages, removeImage } from './remove.ts';
 import { saveImages } from './save.ts';
 import { BlobStore } from './store/blobs.ts';
@@ -26,6 +34,9 @@ export interface ImageServiceParts {
   /** What is not given is as `defaultImageOptions` has it. */
   readonly options?: Partial<ImageOptions>;
 }
+
+/** How long a download that broke off is kept to be gone on with. */
+const partialKeptMs = 7 * 24 * 3600 * 1000;
 
 /** Unpacking is bound by the disk and two cores' worth of hashing; more at once only makes each slower. */
 const unpacksAtOnce = 3;
@@ -51,10 +62,15 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
     uses: () => [],
     event: () => undefined,
   };
-  return Promise.resolve(imageService(context));
+  const registry: RegistryContext = {
+    images: context,
+    credentials: new CredentialStore(graphRoot, logger),
+    downloads: new Downloads(blobs, options.maxConcurrentDownloads),
+  };
+  return Promise.resolve(imageService(context, registry));
 }
 
-function imageService(context: ImageContext): ImageService {
+function imageService(context: ImageContext, registry: RegistryContext): ImageService {
   const { images } = context;
   return {
     resolve: (reference) => images.record(images.find(reference)),
@@ -70,13 +86,12 @@ function imageService(context: ImageContext): ImageService {
     load: (archive: Readable, options, progress, signal) => loadArchive(context, archive, options, progress, timed(context, signal)),
     save: (references, signal) => saveImages(context, references, signal),
     commit: (options, signal) => commitImage(context, options, signal),
-    // The registry client follows.
-    pull: () => Promise.reject(noRegistry()),
-    push: () => Promise.reject(noRegistry()),
-    login: () => Promise.reject(noRegistry()),
-    logout: () => Promise.reject(noRegistry()),
-    search: () => Promise.reject(noRegistry()),
-    distribution: () => Promise.reject(noRegistry()),
+    pull: (request, progress, signal) => pullImages(registry, request, progress, timed(context, signal)),
+    push: (request, progress, signal) => pushImages(registry, request, progress, timed(context, signal)),
+    login: (auth, signal) => login(registry, auth, timed(context, signal)),
+    logout: async (server) => logout(registry, server),
+    search: (request, signal) => searchImages(registry, request, timed(context, signal)),
+    distribution: (reference, auth, signal) => inspectDistribution(registry, reference, auth, timed(context, signal)),
     bind: (hooks) => {
       context.uses = hooks.uses;
       context.event = hooks.event;
@@ -110,10 +125,8 @@ async function tagImage(context: ImageContext, source: string, repository: strin
 /** Start-up: removes what was being written, and blobs and layers of no image. */
 async function recover(context: ImageContext): Promise<void> {
   await context.blobs.clearIngest();
+  await context.blobs.clearPartial(Date.now() - partialKeptMs);
   const { layers, bytes } = await context.collector.collectAll();
+  await context.images.forgetSources(new Set(context.blobs.digests()));
   if (layers.length > 0 || bytes > 0) context.logger.info(`Images: removed ${layers.length} layers that no image names, ${bytes} bytes in all`);
-}
-
-function noRegistry(): EngineError {
-  return new EngineError('unsupported', 'Cannot reach registries yet');
 }

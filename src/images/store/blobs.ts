@@ -30,6 +30,7 @@ export interface StoredBlob {
 export class BlobStore {
   readonly #dir: string;
   readonly #ingestDir: string;
+  readonly #partialDir: string;
   /** Digest to size, of every blob that is there. */
   readonly #sizes = new Map<Digest, number>();
 
@@ -38,6 +39,8 @@ export class BlobStore {
     this.#ingestDir = join(graphRoot, 'blobs', 'ingest');
     ensureDir(this.#dir);
     ensureDir(this.#ingestDir);
+    this.#partialDir = join(graphRoot, 'blobs', 'partial');
+    ensureDir(this.#partialDir);
     for (const name of readdirSync(this.#dir)) {
       const digest = `sha256:${name}`;
       if (isDigest(digest)) this.#sizes.set(digest, statSync(join(this.#dir, name)).size);
@@ -112,6 +115,19 @@ export class BlobStore {
     renameSync(path, this.path(digest));
     fsyncDir(this.#dir);
     this.#sizes.set(digest, size);
+  }
+
+  /** Where a download that may be gone on with later is written; `adopt` ends it. */
+  partialPath(digest: Digest): string {
+    return join(this.#partialDir, digestHex(digest));
+  }
+
+  /** Removes downloads that nobody went on with since `beforeMs`. */
+  async clearPartial(beforeMs: number): Promise<void> {
+    for (const name of readdirSync(this.#partialDir)) {
+      const path = join(this.#partialDir, name);
+      if (statSync(path).mtimeMs < beforeMs) await rm(path, { force: true });
+    }
   }
 
   /** Gone for every reader from this call on; the file's blocks are freed later. */

@@ -1,12 +1,14 @@
 import { EngineError, Lane, isDigest } from '../../base/index.ts';
-import type { ChainId, Digest, ImageId } from '../../base/index.ts';
+import type { ChainId, DiffId, Digest, ImageId } from '../../base/index.ts';
 import type { ImageConfigDocument, ImageRecord } from '../../model/index.ts';
 import type { StateDb } from '../../state/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
 import { parseImageConfig } from '../config.ts';
 import { familiarName, familiarString, parseReference, withDefaultTag } from '../reference.ts';
 import type { ImageReference } from '../reference.ts';
-import { createTables, deleteImage, deleteName, readConfigBytes, readImages, readManifest, readNames, writeImage, writeName } from './tables.ts';
+import {
+  createTables, deleteImage, deleteName, deleteSourcesExcept, readConfigBytes, readImages, readManifest, readNames, readSources, writeImage, writeName, writeSource,
+} from './tables.ts';
 import type { ImageRow, StoredLayer, StoredManifest } from './tables.ts';
 
 /** What the store holds in memory of one image. */
@@ -160,6 +162,32 @@ export class ImageStore {
       await this.db.write((db) => writeImage(db, row, manifest));
       this.#images.set(id, { ...image, layers });
     });
+  }
+
+  /** Remembers that a repository has these blobs: a later push to the same registry can take them over from there. */
+  rememberSource(blobs: readonly Digest[], repository: string): Promise<void> {
+    return this.db.write((db) => {
+      for (const blob of blobs) writeSource(db, blob, repository);
+    });
+  }
+
+  /** Drops what is remembered of blobs that are not here any more. */
+  forgetSources(except: ReadonlySet<Digest>): Promise<void> {
+    return this.db.write((db) => deleteSourcesExcept(db, except));
+  }
+
+  /** Repositories known to have a blob, canonical. */
+  sources(blob: Digest): string[] {
+    return readSources(this.db, blob);
+  }
+
+  /** A compressed form of a layer that an image here has. */
+  packedForm(diffId: DiffId): StoredLayer | undefined {
+    for (const image of this.#images.values()) {
+      const found = image.layers.find((layer) => layer.diffId === diffId && layer.blob !== diffId);
+      if (found) return found;
+    }
+    return undefined;
   }
 
   /** Gives an image one more name, taking it from whatever had it. @throws notFound when the image is gone */

@@ -38,7 +38,8 @@ export class LayerUnpacker {
     await using staging = await this.snapshots.stageLayer(layer.chainId);
     const source = layer.open();
     try {
-      const result = await extractLayer(decompress(source, { limitBytes: extractLimits.bytesMax, signal }), staging.path, { limits: extractLimits, form: 'oci-layer', signal });
+      const tar = decompress(source, { limitBytes: extractLimits.bytesMax, signal });
+      const result = await extractLayer(tar, staging.path, { limits: extractLimits, form: 'oci-layer', parents: staging.parents, signal });
       if (result.diffId !== layer.diffId) {
         throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${result.diffId}`);
       }

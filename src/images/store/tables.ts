@@ -113,3 +113,21 @@ export function deleteImage(db: Database, id: ImageId): void {
   db.query('DELETE FROM image_names WHERE image = ?').run(id);
   db.query('DELETE FROM images WHERE id = ?').run(id);
 }
+
+export function writeSource(db: Database, blob: Digest, repository: string): void {
+  db.query('INSERT OR IGNORE INTO image_blob_sources (blob, repository) VALUES (?, ?)').run(blob, repository);
+}
+
+export function readSources(db: StateDb, blob: Digest): string[] {
+  return db.raw.query('SELECT repository FROM image_blob_sources WHERE blob = ?').all(blob)
+    .flatMap((row: unknown) => (isRecord(row) && typeof row['repository'] === 'string' ? [row['repository']] : []));
+}
+
+/** Sources of blobs that are not here any more say nothing. */
+export function deleteSourcesExcept(db: Database, blobs: ReadonlySet<Digest>): void {
+  for (const row of db.query('SELECT DISTINCT blob FROM image_blob_sources').all()) {
+    if (isRecord(row) && typeof row['blob'] === 'string' && !(isDigest(row['blob']) && blobs.has(row['blob']))) {
+      db.query('DELETE FROM image_blob_sources WHERE blob = ?').run(row['blob']);
+    }
+  }
+}
