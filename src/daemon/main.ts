@@ -35,18 +35,19 @@ async function runDaemon(config: DaemonConfig, argv: readonly string[]): Promise
   using logger = openLogger(config);
   handleCrashes(logger);
   const stop = stopSignal();
+  const systemd = takeSystemdEnv();
   logger.info(`isulad ${buildVersion} (${buildCommit}) starts with graph ${config.graph}, state ${config.state}`);
 
   const composed = await compose(config, logger);
   try {
     await using listeners = await openListeners(config, composed.handleConnection, logger);
-    await using inherited = await openInherited(inheritedDescriptors(process.env, process.pid), composed.handleConnection, logger);
+    await using inherited = await openInherited(systemd.descriptors, composed.handleConnection, logger);
     process.on('SIGHUP', () => reload(argv, logger));
     const addresses = [...listeners.addresses, ...inherited.addresses].join(' ');
     logger.info(`READY: listening on ${addresses}, started in ${Math.round(performance.now() - started)} ms`);
-    notifySystemd('READY=1', logger);
+    notifySystemd(systemd.notifySocket, 'READY=1', logger);
     logger.info(`${await stop} received: isulad stops, containers go on`);
-    notifySystemd('STOPPING=1', logger);
+    notifySystemd(systemd.notifySocket, 'STOPPING=1', logger);
   } finally {
     await withinLimit(composed.close(), logger);
   }
@@ -70,10 +71,17 @@ function reload(argv: readonly string[], logger: DaemonLogger): void {
   }
 }
 
+/** What systemd tells this process alone: the OCI runtimes would take the same variables for their container's. */
+function takeSystemdEnv(): { descriptors: number[]; notifySocket: string } {
+  const descriptors = inheritedDescriptors(process.env, process.pid);
+  const notifySocket = process.env['NOTIFY_SOCKET'] ?? '';
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'NOTIFY_SOCKET']) delete process.env[name];
+  return { descriptors, notifySocket };
+}
+
 /** Tells systemd (sd_notify) where it asked to be told. */
-function notifySystemd(message: string, logger: DaemonLogger): void {
-  const path = process.env['NOTIFY_SOCKET'];
-  if (path === undefined || path === '') return;
+function notifySystemd(path: string, message: string, logger: DaemonLogger): void {
+  if (path === '') return;
   try {
     sendDatagram(path, message);
   } catch (error) {
