@@ -220,7 +220,10 @@ export interface ContainerCreateRequest {
 }
 
 export interface NetworkingConfig {
-  EndpointsConfig: Record<string, { IPAMConfig?: { IPv4Address?: string; IPv6Address?: string }; Aliases?: string[]; Links?: string[]; MacAddress?: string }>;
+  EndpointsConfig: Record<
+    string,
+    { IPAMConfig?: { IPv4Address?: string; IPv6Address?: string }; Aliases?: string[]; Links?: string[]; MacAddress?: string }
+  >;
 }
 
 /** What `isula update` may change; absent: leave as it is. */

@@ -16,7 +16,8 @@ function messageFor(run: () => unknown): string {
 
 test('an empty body gives the defaults', () => {
   expect(decodeCreateRequest({}, '/web', 'linux/amd64')).toEqual({
-    name: 'web', platform: 'linux/amd64', config: defaultContainerConfig(), hostConfig: defaultHostConfig(), networkingConfig: { EndpointsConfig: {} },
+    name: 'web', platform: 'linux/amd64', config: defaultContainerConfig(), hostConfig: defaultHostConfig(),
+      networkingConfig: { EndpointsConfig: {} },
   });
   expect(decodeCreateRequest({ HostConfig: {} }, '', '').hostConfig).toEqual(defaultHostConfig());
 });
@@ -50,14 +51,17 @@ test('the whole of a docker body', () => {
       Devices: [{ PathOnHost: '/dev/null', PathInContainer: '/dev/n', CgroupPermissions: 'rwm' }],
       DeviceRequests: [{ Driver: 'cdi', DeviceIDs: ['v/c=n'], Capabilities: [['gpu']] }], Ulimits: [{ Name: 'nofile', Soft: 1, Hard: 2 }],
       Mounts: [
-        { Type: 'BIND', Source: '/a', Target: '/b', ReadOnly: true, BindOptions: { Propagation: 'rslave', NonRecursive: true, CreateMountpoint: true } },
+        { Type: 'BIND', Source: '/a', Target: '/b', ReadOnly: true, BindOptions: { Propagation: 'rslave', NonRecursive: true,
+          CreateMountpoint: true } },
         { Type: 'volume', Target: '/c', VolumeOptions: { NoCopy: true, Labels: { a: 'b' }, DriverConfig: { Name: 'local' }, Subpath: 's' } },
         { Type: 'tmpfs', Target: '/d', TmpfsOptions: { SizeBytes: 10, Mode: 511 } },
       ],
-      Hugetlbs: [{ PageSize: '2MB', Limit: 4 }], HostChannel: { PathOnHost: '/h', PathInContainer: '/c', Permissions: 'rw', Size: 9 }, MaskedPaths: [],
+      Hugetlbs: [{ PageSize: '2MB', Limit: 4 }], HostChannel: { PathOnHost: '/h', PathInContainer: '/c', Permissions: 'rw', Size: 9 },
+        MaskedPaths: [],
       MemorySwap: -1, Memory: 9223372036854771712,
     },
-    NetworkingConfig: { EndpointsConfig: { net: { IPAMConfig: { IPv4Address: '10.0.0.2' }, Aliases: ['x'], Links: ['y'], MacAddress: 'm' }, other: null } },
+    NetworkingConfig: { EndpointsConfig: { net: { IPAMConfig: { IPv4Address: '10.0.0.2' }, Aliases: ['x'], Links: ['y'], MacAddress: 'm' },
+      other: null } },
   }, 'n', '');
   expect(request.config).toMatchObject({ Volumes: { '/v': {}, '/w': {} }, StopTimeout: 0, Healthcheck: { Interval: 1e9, ExitOnUnhealthy: true } });
   expect(request.hostConfig).toMatchObject({
@@ -104,10 +108,12 @@ test.each([
 });
 
 test('closed sets are checked while decoding', () => {
-  expect(messageFor(() => decodeCreateRequest({ HostConfig: { RestartPolicy: { Name: 'sometimes' } } }, '', ''))).toContain('unknown policy \'sometimes\'');
+  expect(messageFor(() => decodeCreateRequest({ HostConfig: { RestartPolicy: { Name: 'sometimes' } } }, '',
+    ''))).toContain('unknown policy \'sometimes\'');
   expect(messageFor(() => decodeCreateRequest({ HostConfig: { Mounts: [{ Type: 'npipe' }] } }, '', ''))).toContain('mount type unknown');
   expect(messageFor(() => decodeCreateRequest({ HostConfig: { CgroupnsMode: 'x' } }, '', ''))).toContain('invalid cgroup namespace mode: x');
-  expect(messageFor(() => decodeCreateRequest({ HostConfig: { Mounts: [{ Type: 'bind', BindOptions: { Selinux: 'q' } }] } }, '', ''))).toContain('"z" or "Z"');
+  expect(messageFor(() => decodeCreateRequest({ HostConfig: { Mounts: [{ Type: 'bind', BindOptions: { Selinux: 'q' } }] } }, '',
+    ''))).toContain('"z" or "Z"');
 });
 
 test('limits hold', () => {
@@ -129,7 +135,8 @@ test('an update leaves alone what is zero, empty or null', () => {
     Memory: 1, CpusetCpus: '0', PidsLimit: 0, RestartPolicy: { Name: 'always' }, BlkioDeviceReadBps: [{ Path: '/dev/a', Rate: 1 }],
     BlkioWeightDevice: [{ Path: '/dev/a', Weight: 10 }], Hugetlbs: [{ PageSize: '', Limit: 1 }],
   })).toEqual({
-    Memory: 1, CpusetCpus: '0', PidsLimit: 0, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [{ Path: '/dev/a', Rate: 1 }],
+    Memory: 1, CpusetCpus: '0', PidsLimit: 0, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [{ Path: '/dev/a',
+      Rate: 1 }],
     BlkioWeightDevice: [{ Path: '/dev/a', Weight: 10 }], Hugetlbs: [{ PageSize: '', Limit: 1 }],
   });
   expect(messageFor(() => decodeUpdate({ Memory: true }))).toBe('invalidArgument: invalid JSON: Memory must be a number');

@@ -40,7 +40,8 @@ function decodeHostChannel(json: JsonObject): HostConfig['HostChannel'] {
   // The guide's inspect shows an empty channel as an object of empty fields; what inspect shows must be accepted again.
   if (channel === undefined || pathOnHost === '') return null;
   return {
-    PathOnHost: pathOnHost, PathInContainer: channel.string('PathInContainer'), Permissions: channel.string('Permissions'), Size: channel.integer('Size'),
+    PathOnHost: pathOnHost, PathInContainer: channel.string('PathInContainer'), Permissions: channel.string('Permissions'),
+    Size: channel.integer('Size'),
   };
 }
 

@@ -75,7 +75,8 @@ export const isolationOptions: readonly ContainerOption[] = [
     if (isCdiName(value)) hostConfig.CDIDevices.push(value);
     else hostConfig.Devices.push(parseDevice(value));
   }),
-  hostList('device-cgroup-rule', 'DeviceCgroupRules', 'Rule for allowed devices: \'c 1:3 rwm\'', (value) => formatDeviceCgroupRule(parseDeviceCgroupRule(value))),
+  hostList('device-cgroup-rule', 'DeviceCgroupRules', 'Rule for allowed devices: \'c 1:3 rwm\'', (value) =>
+    formatDeviceCgroupRule(parseDeviceCgroupRule(value))),
   option('gpus', 'string', 'GPUs: all, a number, or device=…', (value, { hostConfig }) => {
     hostConfig.DeviceRequests.push(parseGpus(value));
   }, { metavar: 'gpu-request' }),

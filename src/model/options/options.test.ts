@@ -4,7 +4,8 @@ import { buildCreateRequest, buildUpdate, containerOptions } from './index.ts';
 import type { OptionContext } from './index.ts';
 
 const files: Record<string, string> = {
-  '/env': '# comment\nA=1\n  B=two words \nHOME\nNOPE\n', '/labels': 'x=1\ny\n', '/seccomp.json': '{ "defaultAction": "SCMP_ACT_ALLOW" }', '/bad.json': '{',
+  '/env': '# comment\nA=1\n  B=two words \nHOME\nNOPE\n', '/labels': 'x=1\ny\n', '/seccomp.json': '{ "defaultAction": "SCMP_ACT_ALLOW" }',
+    '/bad.json': '{',
 };
 const context: OptionContext = {
   env: (name) => (name === 'HOME' ? '/root' : undefined),
@@ -64,19 +65,20 @@ test('the table is sound: no name or letter twice, every option means something,
 test('every option of docker create and update and of the guide is known', () => {
   const create = new Set(containerOptions('run').flatMap((option) => [option.name, ...option.aliases ?? []]));
   const wanted = 'add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile cpu-count cpu-percent '
-    + 'cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems device device-cgroup-rule device-read-bps '
-    + 'device-read-iops device-write-bps device-write-iops disable-content-trust dns dns-opt dns-option dns-search domainname entrypoint env env-file '
-    + 'expose gpus group-add health-cmd health-interval health-retries health-start-interval health-start-period health-timeout hostname init '
-    + 'interactive io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver log-opt mac-address '
-    + 'memory memory-reservation memory-swap memory-swappiness mount name net network net-alias network-alias no-healthcheck oom-kill-disable '
-    + 'oom-score-adj pid pids-limit platform privileged publish publish-all pull quiet read-only restart rm runtime security-opt shm-size stop-signal '
-    + 'stop-timeout storage-opt sysctl tmpfs tty ulimit use-api-socket user userns uts volume volume-driver volumes-from workdir detach detach-keys '
-    + 'sig-proxy external-rootfs files-limit health-exit-on-unhealthy hook-spec hugetlb-limit system-container ns-change-opt env-target-file '
-    + 'host-channel user-remap';
+    + 'cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems device device-cgroup-rule '
+    + 'device-read-bps device-read-iops device-write-bps device-write-iops disable-content-trust dns dns-opt dns-option dns-search '
+    + 'domainname entrypoint env env-file expose gpus group-add health-cmd health-interval health-retries health-start-interval '
+    + 'health-start-period health-timeout hostname init interactive io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory '
+    + 'label label-file link link-local-ip log-driver log-opt mac-address memory memory-reservation memory-swap memory-swappiness '
+    + 'mount name net network net-alias network-alias no-healthcheck oom-kill-disable oom-score-adj pid pids-limit platform '
+    + 'privileged publish publish-all pull quiet read-only restart rm runtime security-opt shm-size stop-signal stop-timeout '
+    + 'storage-opt sysctl tmpfs tty ulimit use-api-socket user userns uts volume volume-driver volumes-from workdir detach detach-keys '
+    + 'sig-proxy external-rootfs files-limit health-exit-on-unhealthy hook-spec hugetlb-limit system-container ns-change-opt '
+    + 'env-target-file host-channel user-remap';
   expect(wanted.split(' ').filter((name) => !create.has(name))).toEqual([]);
   const update = new Set(containerOptions('update').map((option) => option.name));
-  const wantedUpdate = 'accel blkio-weight cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems kernel-memory memory '
-    + 'memory-reservation memory-swap pids-limit restart';
+  const wantedUpdate = 'accel blkio-weight cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-mems kernel-memory '
+    + 'memory memory-reservation memory-swap pids-limit restart';
   expect(wantedUpdate.split(' ').filter((name) => !update.has(name))).toEqual([]);
 });
 
@@ -106,14 +108,17 @@ test('environment and labels: files first, the caller\'s values, the last one wi
 test('resources', () => {
   const { hostConfig } = run(
     '-m', '1g', '--memory-swap', '-1', '--memory-reservation=512MB', '--cpus', '1.5', '-c', '512', '--cpuset-cpus', '0,2-3', '--pids-limit', '-1',
-    '--files-limit', '1024', '--blkio-weight', '300', '--blkio-weight-device', '/dev/sda:10', '--device-read-bps', '/dev/sda:1mb', '--device-write-iops',
+    '--files-limit', '1024', '--blkio-weight', '300', '--blkio-weight-device', '/dev/sda:10', '--device-read-bps', '/dev/sda:1mb',
+      '--device-write-iops',
     '/dev/sda:100', '--hugetlb-limit', '2MB:32MB', '--ulimit', 'nofile=1:2', '--ulimit', 'nofile=3', '--shm-size', '128m', '--oom-score-adj=-5',
     '--memory-swappiness', '0', '--restart', 'on-failure:3', '--storage-opt', 'size=10M', 'b',
   ).request;
   expect(hostConfig).toMatchObject({
-    Memory: 2 ** 30, MemorySwap: -1, MemoryReservation: 2 ** 29, NanoCpus: 1.5e9, CpuShares: 512, CpusetCpus: '0,2-3', PidsLimit: -1, FilesLimit: 1024,
+    Memory: 2 ** 30, MemorySwap: -1, MemoryReservation: 2 ** 29, NanoCpus: 1.5e9, CpuShares: 512, CpusetCpus: '0,2-3', PidsLimit: -1,
+      FilesLimit: 1024,
     BlkioWeight: 300, BlkioWeightDevice: [{ Path: '/dev/sda', Weight: 10 }], BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1048576 }],
-    BlkioDeviceWriteIOps: [{ Path: '/dev/sda', Rate: 100 }], Hugetlbs: [{ PageSize: '2MB', Limit: 33554432 }], Ulimits: [{ Name: 'nofile', Soft: 3, Hard: 3 }],
+    BlkioDeviceWriteIOps: [{ Path: '/dev/sda', Rate: 100 }], Hugetlbs: [{ PageSize: '2MB', Limit: 33554432 }], Ulimits: [{ Name: 'nofile', Soft: 3,
+      Hard: 3 }],
     ShmSize: 2 ** 27, OomScoreAdj: -5, MemorySwappiness: 0, RestartPolicy: { Name: 'on-failure', MaximumRetryCount: 3 }, StorageOpt: { size: '10M' },
   });
 });
@@ -121,7 +126,8 @@ test('resources', () => {
 test('isolation', () => {
   const { hostConfig } = run(
     '--cap-add', 'net_admin', '--cap-drop', 'ALL', '--security-opt', 'seccomp=/seccomp.json', '--security-opt', 'no-new-privileges', '--security-opt',
-    'systempaths=unconfined', '--pid', 'host', '--ipc=shareable', '--uts', 'container:x', '--cgroupns', 'private', '--device', '/dev/sdc:/dev/xvdc:r', '--device',
+    'systempaths=unconfined', '--pid', 'host', '--ipc=shareable', '--uts', 'container:x', '--cgroupns', 'private', '--device',
+      '/dev/sdc:/dev/xvdc:r', '--device',
     'vendor.com/gpu=all', '--device-cgroup-rule', 'c *:* rwm', '--sysctl', 'net.ipv4.ip_forward=1', '-R', 'LCR', '--net', 'none', 'b',
   ).request;
   expect(hostConfig).toMatchObject({
@@ -134,12 +140,15 @@ test('isolation', () => {
 
 test('storage and network', () => {
   const { request } = run(
-    '-v', './a:/b:ro', '-v', '/anon', '-v', 'vol:/c', '--mount', 'type=bind,src=./d,dst=/e', '--tmpfs', '/t:size=1m', '--volumes-from', 'x:ro', '--add-host',
-    'h=[::1]', '--dns', '1.1.1.1', '--dns-opt', 'ndots:2', '--dns-search', 'example.com.', '-p', '127.0.0.1:80-81:8000-8001/udp', '--expose', '9', '--ip',
+    '-v', './a:/b:ro', '-v', '/anon', '-v', 'vol:/c', '--mount', 'type=bind,src=./d,dst=/e', '--tmpfs', '/t:size=1m', '--volumes-from', 'x:ro',
+      '--add-host',
+    'h=[::1]', '--dns', '1.1.1.1', '--dns-opt', 'ndots:2', '--dns-search', 'example.com.', '-p', '127.0.0.1:80-81:8000-8001/udp', '--expose', '9',
+      '--ip',
     '10.0.0.2', '--net-alias', 'n', '--log-opt', 'max-size=1m', '--annotation', 'native.umask=normal', 'b',
   );
   expect(request.hostConfig).toMatchObject({
-    Binds: ['/work/./a:/b:ro', 'vol:/c'], Mounts: [{ Type: 'bind', Source: '/work/./d', Target: '/e' }], Tmpfs: { '/t': 'size=1m' }, VolumesFrom: ['x:ro'],
+    Binds: ['/work/./a:/b:ro', 'vol:/c'], Mounts: [{ Type: 'bind', Source: '/work/./d', Target: '/e' }], Tmpfs: { '/t': 'size=1m' },
+      VolumesFrom: ['x:ro'],
     ExtraHosts: ['h:::1'], Dns: ['1.1.1.1'], DnsOptions: ['ndots:2'], DnsSearch: ['example.com'],
     PortBindings: { '8000/udp': [{ HostIp: '127.0.0.1', HostPort: '80' }], '8001/udp': [{ HostIp: '127.0.0.1', HostPort: '81' }] },
     LogConfig: { Type: '', Config: { 'max-size': '1m' } },
@@ -185,7 +194,8 @@ test.each([
 
 test('update takes what may change and nothing else', () => {
   expect(update('--cpu-shares', '512', '-m', '512m', '--restart=always', '--device-read-bps', '/dev/sda:1k', '--pids-limit', '0')).toEqual({
-    CpuShares: 512, Memory: 2 ** 29, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [{ Path: '/dev/sda', Rate: 1024 }], PidsLimit: 0,
+    CpuShares: 512, Memory: 2 ** 29, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 }, BlkioDeviceReadBps: [{ Path: '/dev/sda',
+      Rate: 1024 }], PidsLimit: 0,
   });
   expect(() => update()).toThrow('you must provide one or more flags when using this command');
   expect(() => update('--accel', 'x')).toThrow('there is no accelerator');

@@ -93,7 +93,7 @@ export const resourceOptions: readonly ContainerOption[] = [
   }, { metavar: 'ulimit' }),
   hostNumber('shm-size', 'ShmSize', 'Size of /dev/shm (64m by default)', parseBytes, bytes),
   {
-    ...option('restart', 'string', 'When to start it again after its end: no, always, unless-stopped, on-failure[:times]', (value, { hostConfig }) => {
+    ...option('restart', 'string', 'When to start it again: no, always, unless-stopped, on-failure[:times]', (value, { hostConfig }) => {
       hostConfig.RestartPolicy = parseRestartPolicy(value);
     }, { default: 'no', values: ['no', 'always', 'on-failure', 'unless-stopped', 'on-reboot'] }),
     appliesTo: everywhere,

@@ -10,7 +10,9 @@ const isula = { since: 'isula' } as const;
 export const systemContainerOptions: readonly ContainerOption[] = [
   hostSwitch('system-container', 'SystemContainer', 'Run a system container (systemd inside)', isula),
   option('ns-change-opt', 'string', 'Kernel parameters that the container may change: net, ipc', (value, { hostConfig }) => {
-    if (value.split(',').some((part) => part !== 'net' && part !== 'ipc')) throw invalid(`invalid ns-change-opt '${shown(value)}': want net, ipc or both`);
+    if (value.split(',').some((part) => part !== 'net' && part !== 'ipc')) {
+      throw invalid(`invalid ns-change-opt '${shown(value)}': want net, ipc or both`);
+    }
     hostConfig.NsChangeOpt = value;
   }, isula),
   option('env-target-file', 'string', 'File in the root file system that keeps the environment', (value, { hostConfig }) => {

@@ -27,7 +27,8 @@ export function parseCsv(text: string): string[] {
     } else {
       const comma = text.indexOf(',', at);
       const field = text.slice(at, comma < 0 ? text.length : comma);
-      if (field.includes('"')) throw invalid(`parse error on line 1, column ${at + field.indexOf('"') + 1}: bare " in non-quoted-field: ${shown(text)}`);
+      const quote = field.indexOf('"');
+      if (quote >= 0) throw invalid(`parse error on line 1, column ${at + quote + 1}: bare " in non-quoted-field: ${shown(text)}`);
       if (field.includes('\n')) throw invalid(`parse error on line 1: more than one line: ${shown(text)}`);
       fields.push(field);
       at += field.length;

@@ -8,6 +8,10 @@ function parseCount(text: string): number {
   return Number(text);
 }
 
+function parseOptions(text: string): Record<string, string> {
+  return Object.fromEntries(parseCsv(text).map((pair) => [cut(pair, '=').before, cut(pair, '=').after ?? '']));
+}
+
 /** `--gpus`: `all`, a number, or CSV of driver, count, device, capabilities, options. */
 export function parseGpus(text: string): DeviceRequest {
   const request: DeviceRequest = { Driver: '', Count: 0, DeviceIDs: [], Capabilities: [['gpu']], Options: {} };
@@ -22,7 +26,7 @@ export function parseGpus(text: string): DeviceRequest {
     else if (key === 'driver') request.Driver = value;
     else if (key === 'device') request.DeviceIDs = value.split(',');
     else if (key === 'capabilities') request.Capabilities = [[...value.split(','), 'gpu']];
-    else if (key === 'options') request.Options = Object.fromEntries(parseCsv(value).map((pair) => [cut(pair, '=').before, cut(pair, '=').after ?? '']));
+    else if (key === 'options') request.Options = parseOptions(value);
     else throw invalid(`unexpected key '${shown(key)}' in '${shown(field)}'`);
   }
   if (!seen.has('count') && request.DeviceIDs.length === 0) request.Count = 1;

@@ -1,5 +1,6 @@
-export { formatHugetlbLimit, formatThrottleDevice, formatWeightDevice, hugePageName, parseHugetlbLimit, parseThrottleBps, parseThrottleIops, parseWeightDevice }
-  from './blkio.ts';
+export {
+  formatHugetlbLimit, formatThrottleDevice, formatWeightDevice, parseHugetlbLimit, parseThrottleBps, parseThrottleIops, parseWeightDevice,
+} from './blkio.ts';
 export { formatBytes, parseBytes, parseBytesOrUnlimited } from './bytes.ts';
 export { capabilityNames, normalizeCapability } from './capability.ts';
 export { formatCpuset, parseCpuset } from './cpuset.ts';

@@ -1,15 +1,16 @@
 /** Known values of the parsers: what the guide and docker document. */
 import { expect, test } from 'bun:test';
 import {
-  checkContainerName, checkHostname, cleanPath, formatBytes, formatDuration, isCdiName, isLocalPath, normalizeCapability, parseBytes, parseBytesOrUnlimited,
-  parseCpus, parseCpuset, parseCsv, parseDevice, parseDeviceCgroupRule, parseDuration, parseEnvFile, parseExpose, parseExtraHost, parseGpus, parseHugetlbLimit,
-  parseMount, parseNetworkMode, parsePlatform, parsePublish, parseRestartPolicy, parseSecurityOpts, parseSignal, parseSysctl, parseTimestamp, parseTmpfs,
-  parseUlimit, parseUser, parseVolumeSpec, parseVolumesFrom, signalName,
+  checkContainerName, checkHostname, cleanPath, formatBytes, formatDuration, isCdiName, isLocalPath, normalizeCapability, parseBytes,
+  parseBytesOrUnlimited, parseCpus, parseCpuset, parseCsv, parseDevice, parseDeviceCgroupRule, parseDuration, parseEnvFile, parseExpose,
+  parseExtraHost, parseGpus, parseHugetlbLimit, parseMount, parseNetworkMode, parsePlatform, parsePublish, parseRestartPolicy, parseSecurityOpts,
+  parseSignal, parseSysctl, parseTimestamp, parseTmpfs, parseUlimit, parseUser, parseVolumeSpec, parseVolumesFrom, signalName,
 } from './index.ts';
 import { parseNetwork } from './network.ts';
 
 test.each([
-  ['0', 0], ['32', 32], ['32b', 32], ['32B', 32], ['32k', 32768], ['32KB', 32768], ['32KiB', 32768], ['1.5g', 1610612736], ['.5m', 524288], ['1 mb', 1048576],
+  ['0', 0], ['32', 32], ['32b', 32], ['32B', 32], ['32k', 32768], ['32KB', 32768], ['32KiB', 32768], ['1.5g', 1610612736], ['.5m', 524288], ['1 mb',
+    1048576],
   ['2T', 2 * 1024 ** 4], ['1p', 1024 ** 5], ['1.5', 1],
 ])('size %s', (text, bytes) => expect(parseBytes(text)).toBe(bytes));
 
@@ -25,20 +26,24 @@ test('-1 is a size only where it means no limit', () => {
 });
 
 test.each([
-  ['0', 0], ['0s', 0], ['1h30m', 5400e9], ['2m', 120e9], ['1.5s', 1.5e9], ['100ms', 1e8], ['1us', 1000], ['1µs', 1000], ['5ns', 5], ['-1m', -60e9], ['+1s', 1e9],
+  ['0', 0], ['0s', 0], ['1h30m', 5400e9], ['2m', 120e9], ['1.5s', 1.5e9], ['100ms', 1e8], ['1us', 1000], ['1µs', 1000], ['5ns', 5], ['-1m', -60e9],
+    ['+1s', 1e9],
   ['.1s', 1e8], ['1.s', 1e9],
 ])('duration %s', (text, nanos) => expect(parseDuration(text)).toBe(nanos));
 
 test.each([
-  ['', 'invalid duration'], ['5', 'missing unit in duration "5"'], ['5x', 'unknown unit "x" in duration "5x"'], ['-', 'invalid duration'], ['s', 'invalid duration'],
+  ['', 'invalid duration'], ['5', 'missing unit in duration "5"'], ['5x', 'unknown unit "x" in duration "5x"'], ['-', 'invalid duration'], ['s',
+    'invalid duration'],
   ['1h 2m', 'unknown unit "h "'], ['1d', 'unknown unit "d"'], ['99999999h', 'invalid duration'],
 ])('no duration: %j', (text, message) => expect(() => parseDuration(text)).toThrow(message));
 
-test.each([[0, '0s'], [5400e9, '1h30m0s'], [60e9, '1m0s'], [1.5e9, '1.5s'], [25e7, '250ms'], [1500, '1.5µs'], [7, '7ns'], [-1e9, '-1s']])('%d is written %s',
+test.each([[0, '0s'], [5400e9, '1h30m0s'], [60e9, '1m0s'], [1.5e9, '1.5s'], [25e7, '250ms'], [1500, '1.5µs'], [7, '7ns'], [-1e9,
+  '-1s']])('%d is written %s',
   (nanos, text) => expect(formatDuration(nanos)).toBe(text));
 
 test.each([
-  ['1700000000', 1.7e12], ['1700000000.5', 1700000000500], ['2023-11-14T22:13:20Z', 1.7e12], ['2023-11-14T23:13:20+01:00', 1.7e12], ['2023-11-14Z', 1699920000000],
+  ['1700000000', 1.7e12], ['1700000000.5', 1700000000500], ['2023-11-14T22:13:20Z', 1.7e12], ['2023-11-14T23:13:20+01:00', 1.7e12], ['2023-11-14Z',
+    1699920000000],
   ['2023-11-14T22Z', 1699999200000], ['10m', 2e12 - 600_000], ['1h30m', 2e12 - 5_400_000], ['0', 0],
 ])('time %s', (text, ms) => expect(parseTimestamp(text, 2e12)).toBe(ms));
 
@@ -64,7 +69,8 @@ test('devices', () => {
   expect(parseDevice('/dev/sdc:/dev/xvdc:rwm')).toEqual({ PathOnHost: '/dev/sdc', PathInContainer: '/dev/xvdc', CgroupPermissions: 'rwm' });
   expect(parseDevice('/dev/sdc:r')).toEqual({ PathOnHost: '/dev/sdc', PathInContainer: '/dev/sdc', CgroupPermissions: 'r' });
   expect(parseDevice('/dev/bus//usb/')).toEqual({ PathOnHost: '/dev/bus/usb', PathInContainer: '/dev/bus/usb', CgroupPermissions: 'rwm' });
-  for (const text of ['', 'sda', '/dev/a:/dev/b:x', '/dev/a:/dev/b:rr', '/dev/a:b', ':/dev/b', '/a:/b:r:w', '/dev/a:']) expect(() => parseDevice(text)).toThrow();
+  for (const text of ['', 'sda', '/dev/a:/dev/b:x', '/dev/a:/dev/b:rr', '/dev/a:b', ':/dev/b', '/a:/b:r:w',
+    '/dev/a:']) expect(() => parseDevice(text)).toThrow();
   expect(parseDeviceCgroupRule('c 1:* rw')).toEqual({ type: 'c', major: 1, minor: undefined, permissions: 'rw' });
   expect(isCdiName('vendor.com/device=gpu0')).toBe(true);
   for (const text of ['/dev/x', 'vendor/=x', 'v/c=', 'v/c', '-v/c=x']) expect(isCdiName(text)).toBe(false);
@@ -87,10 +93,12 @@ test('mounts', () => {
     DriverConfig: { Name: '', Options: { o: 'a=b' } }, Labels: Object.fromEntries([['__proto__', 'x']]),
   });
   for (const [text, message] of [
-    ['', 'value is empty'], ['type=nfs,dst=/a', 'mount type unknown'], ['type=bind,foo=1', 'unknown option \'foo\''], ['type', 'must be a key=value pair'],
+    ['', 'value is empty'], ['type=nfs,dst=/a', 'mount type unknown'], ['type=bind,foo=1', 'unknown option \'foo\''], ['type',
+      'must be a key=value pair'],
     ['type=bind,src= /a', 'value should not have whitespace'], ['src=', 'value is empty'], ['ro=maybe', 'invalid boolean value'],
     ['type=tmpfs,dst=/a,tmpfs-mode=9', 'invalid value for tmpfs-mode'], ['type=bind,src=/a,dst=/b,volume-nocopy', 'cannot mix \'volume-*\' options'],
-    ['bind-nonrecursive=true', 'deprecated'], ['type=bind,bind-recursive=odd', 'invalid value for bind-recursive'], ['type=bind,bind-recursive=readonly', 'not supported'],
+    ['bind-nonrecursive=true', 'deprecated'], ['type=bind,bind-recursive=odd', 'invalid value for bind-recursive'],
+      ['type=bind,bind-recursive=readonly', 'not supported'],
     ['type=image,image-subpath=a', 'not supported'],
   ] as const) expect(() => parseMount(text)).toThrow(message);
 });
@@ -107,7 +115,8 @@ test('volumes', () => {
   expect(parseVolumesFrom('c')).toEqual({ container: 'c', mode: 'rw', readOnly: false });
   expect(parseVolumesFrom('c:ro')).toEqual({ container: 'c', mode: 'ro', readOnly: true });
   expect(() => parseVolumesFrom(':ro')).toThrow('cannot be an empty string');
-  expect(parseTmpfs('/run:rw,noexec,nosuid,size=65536k,mode=755,uid=1000')).toEqual({ target: '/run', options: 'rw,noexec,nosuid,size=65536k,mode=755,uid=1000' });
+  expect(parseTmpfs('/run:rw,noexec,nosuid,size=65536k,mode=755,uid=1000')).toEqual({ target: '/run',
+    options: 'rw,noexec,nosuid,size=65536k,mode=755,uid=1000' });
   for (const text of ['run', '/', '/r:size', '/r:size=x', '/r:mode=9', '/r:evil=1', '/r:']) {
     if (text === '/r:') expect(parseTmpfs(text).options).toBe('');
     else expect(() => parseTmpfs(text)).toThrow(/invalid/);
@@ -129,14 +138,17 @@ test('restart policies', () => {
   expect(parseRestartPolicy('')).toEqual({ Name: 'no', MaximumRetryCount: 0 });
   expect(parseRestartPolicy('on-failure:5')).toEqual({ Name: 'on-failure', MaximumRetryCount: 5 });
   for (const [text, message] of [
-    [':1', 'no policy provided before colon'], ['on-failure:x', 'maximum retry count must be an integer'], ['always:1', 'can only be used with \'on-failure\''],
+    [':1', 'no policy provided before colon'], ['on-failure:x', 'maximum retry count must be an integer'], ['always:1',
+      'can only be used with \'on-failure\''],
     ['on-failure:-1', 'cannot be negative'], ['sometimes', 'unknown policy \'sometimes\''],
   ] as const) expect(() => parseRestartPolicy(text)).toThrow(message);
 });
 
 test('signals', () => {
-  expect(['TERM', 'sigterm', '15', 'SIGKILL', 'RTMIN', 'SIGRTMIN+3', 'rtmax-1', 'IOT', 'CLD', 'SYS'].map(parseSignal)).toEqual([15, 15, 15, 9, 34, 37, 63, 6, 17, 31]);
-  for (const text of ['', '0', '65', 'SIG', 'SIGFOO', 'RTMIN-1', 'RTMIN+31', '-9', '1.5', 'constructor']) expect(() => parseSignal(text)).toThrow(`invalid signal: ${text}`);
+  expect(['TERM', 'sigterm', '15', 'SIGKILL', 'RTMIN', 'SIGRTMIN+3', 'rtmax-1', 'IOT', 'CLD', 'SYS'].map(parseSignal)).toEqual([15, 15, 15, 9, 34,
+    37, 63, 6, 17, 31]);
+  for (const text of ['', '0', '65', 'SIG', 'SIGFOO', 'RTMIN-1', 'RTMIN+31', '-9', '1.5',
+    'constructor']) expect(() => parseSignal(text)).toThrow(`invalid signal: ${text}`);
   expect([15, 34, 37, 64].map(signalName)).toEqual(['SIGTERM', 'SIGRTMIN', 'SIGRTMIN+3', 'SIGRTMIN+30']);
 });
 
@@ -172,20 +184,24 @@ test('networks and ports', () => {
   expect(parsePublish('8000-8010:80')).toEqual([{ port: '80/tcp', binding: { HostIp: '', HostPort: '8000-8010' } }]);
   expect(parsePublish('published=1,target=2,protocol=sctp')).toEqual([{ port: '2/sctp', binding: { HostIp: '', HostPort: '1' } }]);
   for (const [text, message] of [
-    ['', 'no port specified'], ['80:', 'no port specified'], ['x', 'invalid containerPort: x'], ['x:80', 'invalid hostPort: x'], ['1.2.3:80:80', 'invalid IP address'],
-    ['80/icmp', 'invalid proto: icmp'], ['80-82:90-91', 'invalid ranges'], ['70000', 'invalid containerPort'], ['target=1,foo=2', 'invalid publish opts format'],
+    ['', 'no port specified'], ['80:', 'no port specified'], ['x', 'invalid containerPort: x'], ['x:80', 'invalid hostPort: x'], ['1.2.3:80:80',
+      'invalid IP address'],
+    ['80/icmp', 'invalid proto: icmp'], ['80-82:90-91', 'invalid ranges'], ['70000', 'invalid containerPort'], ['target=1,foo=2',
+      'invalid publish opts format'],
   ] as const) expect(() => parsePublish(text)).toThrow(message);
 });
 
 test('the rest', () => {
   expect(parseSysctl('net.core.somaxconn=1')).toEqual(['net.core.somaxconn', '1']);
-  for (const text of ['kernel.pid_max=1', 'net', 'net.=1', '=1', 'net/../kernel=1', 'net.a']) expect(() => parseSysctl(text)).toThrow(/is not allowed/);
+  for (const text of ['kernel.pid_max=1', 'net', 'net.=1', '=1', 'net/../kernel=1',
+    'net.a']) expect(() => parseSysctl(text)).toThrow(/is not allowed/);
   expect(normalizeCapability('cap_sys_admin')).toBe('CAP_SYS_ADMIN');
   expect(normalizeCapability('all')).toBe('ALL');
   expect(parseSecurityOpts(['label=type:t', 'label:level:s0:c1,c2', 'seccomp:unconfined', 'no-new-privileges=true'])).toEqual({
     noNewPrivileges: true, seccomp: 'unconfined', apparmor: undefined, labels: ['type:t', 'level:s0:c1,c2'], systemPathsUnconfined: false,
   });
-  for (const text of ['', 'seccomp', 'seccomp=', 'label=x', 'no-new-privileges=maybe', 'systempaths=x']) expect(() => parseSecurityOpts([text])).toThrow();
+  for (const text of ['', 'seccomp', 'seccomp=', 'label=x', 'no-new-privileges=maybe',
+    'systempaths=x']) expect(() => parseSecurityOpts([text])).toThrow();
   expect(parsePlatform('x86_64', 'arm64')).toEqual({ os: 'linux', architecture: 'amd64', variant: undefined });
   expect(parsePlatform('linux', 'arm64').architecture).toBe('arm64');
   expect(parseGpus('all').Count).toBe(-1);

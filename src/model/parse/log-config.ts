@@ -20,8 +20,12 @@ export function checkLogConfig(log: LogConfig): void {
     if (key === 'max-file' && (!/^[0-9]{1,5}$/.test(value) || Number(value) < 1)) {
       throw invalid(`invalid value for max-file: ${shown(value)}: must be a number larger than 0`);
     }
-    if (key === 'max-size' && value !== '-1' && parseBytes(value) <= 0) throw invalid(`invalid value for max-size: ${shown(value)}: must be larger than 0`);
-    if (key === 'disable-log' && value !== 'true' && value !== 'false') throw invalid(`invalid value for disable-log: ${shown(value)}: want true or false`);
+    if (key === 'max-size' && value !== '-1' && parseBytes(value) <= 0) {
+      throw invalid(`invalid value for max-size: ${shown(value)}: must be larger than 0`);
+    }
+    if (key === 'disable-log' && value !== 'true' && value !== 'false') {
+      throw invalid(`invalid value for disable-log: ${shown(value)}: want true or false`);
+    }
     if (key === 'mode' && value !== 'blocking') throw invalid(`invalid value for mode: ${shown(value)}: only blocking is supported`);
     if (key === 'max-buffer-size') throw invalid('max-buffer-size option is only supported with \'mode=non-blocking\'');
     if (key === 'compress' && value !== 'false') throw invalid(`invalid value for compress: ${shown(value)}: rotated logs are not compressed`);

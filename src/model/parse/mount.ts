@@ -18,7 +18,8 @@ const flags = ['readonly', 'ro', 'volume-nocopy', 'bind-create-src'];
 function parseFlag(key: string, value: string | undefined): boolean {
   if (value === undefined || value === '1' || value === 'true') return true;
   if (value === '0' || value === 'false') return false;
-  throw invalid(`invalid value for '${key}': invalid boolean value ("${shown(value)}"): must be one of "true", "1", "false", or "0" (default "true")`);
+  const want = 'must be one of "true", "1", "false", or "0" (default "true")';
+  throw invalid(`invalid value for '${key}': invalid boolean value ("${shown(value)}"): ${want}`);
 }
 
 function addPair(target: Record<string, string> | undefined, pair: string): Record<string, string> {

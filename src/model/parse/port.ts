@@ -36,7 +36,9 @@ function shortForm(text: string): string {
   const fields: Record<string, string> = { protocol: 'tcp', published: '', target: '' };
   for (const field of text.split(',')) {
     const { before, after } = cut(field, '=');
-    if (after === undefined || !Object.hasOwn(fields, before)) throw invalid(`invalid publish opts format (should be name=value but got '${shown(field)}')`);
+    if (after === undefined || !Object.hasOwn(fields, before)) {
+      throw invalid(`invalid publish opts format (should be name=value but got '${shown(field)}')`);
+    }
     fields[before] = after;
   }
   return `${fields['published'] ?? ''}:${fields['target'] ?? ''}/${fields['protocol'] ?? ''}`;

@@ -4,13 +4,14 @@ import { EngineError } from '../../base/index.ts';
 import type { MountRequest, RestartPolicy } from '../container.ts';
 import type { DeviceCgroupRule } from './index.ts';
 import {
-  formatBytes, formatCpus, formatCpuset, formatCsv, formatDevice, formatDeviceCgroupRule, formatDuration, formatHugetlbLimit, formatMount, formatPlatform,
-  formatRestartPolicy, formatThrottleDevice, formatTimestamp, formatUlimit, formatUser, formatVolumeSpec, formatWeightDevice, isCdiName,
-  checkContainerName, checkHostname, cleanPath, isLocalPath, normalizeCapability, parseBytes, parseBytesOrUnlimited, parseCgroupnsMode, parseCpus, parseCpuset,
-  parseCsv, parseDevice, parseDeviceCgroupRule, parseDnsOption, parseDnsSearch, parseDnsServer, parseDuration, parseEnv, parseEnvFile, parseExpose,
-  parseExtraHost, parseGpus, parseHugetlbLimit, parseIpcMode, parseLabel, parseLabelFile, parseMount, parseNetworkMode, parsePidMode, parsePlatform,
-  parsePublish, parseRestartPolicy, parseSecurityOpts, parseSignal, parseSysctl, parseThrottleBps, parseThrottleIops, parseTimestamp, parseTmpfs,
-  parseUlimit, parseUser, parseUsernsMode, parseUtsMode, parseVolumeSpec, parseVolumesFrom, parseWeightDevice, signalName,
+  formatBytes, formatCpus, formatCpuset, formatCsv, formatDevice, formatDeviceCgroupRule, formatDuration, formatHugetlbLimit, formatMount,
+  formatPlatform, formatRestartPolicy, formatThrottleDevice, formatTimestamp, formatUlimit, formatUser, formatVolumeSpec, formatWeightDevice,
+  isCdiName, checkContainerName, checkHostname, cleanPath, isLocalPath, normalizeCapability, parseBytes, parseBytesOrUnlimited, parseCgroupnsMode,
+  parseCpus, parseCpuset, parseCsv, parseDevice, parseDeviceCgroupRule, parseDnsOption, parseDnsSearch, parseDnsServer, parseDuration, parseEnv,
+  parseEnvFile, parseExpose, parseExtraHost, parseGpus, parseHugetlbLimit, parseIpcMode, parseLabel, parseLabelFile, parseMount, parseNetworkMode,
+  parsePidMode, parsePlatform, parsePublish, parseRestartPolicy, parseSecurityOpts, parseSignal, parseSysctl, parseThrottleBps, parseThrottleIops,
+  parseTimestamp, parseTmpfs, parseUlimit, parseUser, parseUsernsMode, parseUtsMode, parseVolumeSpec, parseVolumesFrom, parseWeightDevice,
+  signalName,
 } from './index.ts';
 import { parseNetwork } from './network.ts';
 import { splitHostChannel } from './device.ts';
@@ -31,10 +32,14 @@ const pick = <T>(random: Random, from: readonly [T, ...T[]]): T => from[random(f
 
 /** Bits that the grammars are made of, so that random text gets deep into them. */
 const atoms = [
-  ':', '=', ',', '/', '-', '.', ' ', '"', '\\', '\n', '\t', '\0', '%', '[', ']', '+', '*', '@', 'é', '\ufffd', '😀', 'a', 'Z', 'x1', '0', '1', '7', '99',
-  '4096', '18446744073709551616', '1e9', 'NaN', '-1', '1.5', 'b', 'k', 'MiB', 'gb', 'ms', 'h', 'ns', '/dev/', '/dev/sda', 'rwm', 'ro', 'rslave', 'nocopy', 'z',
-  'type=', 'bind', 'volume', 'tmpfs', 'source=', 'target=', 'readonly', 'volume-opt=', 'tmpfs-size=', 'container:', 'host', 'none', 'private', 'nofile=',
-  'on-failure:', 'SIG', 'RTMIN+', 'tcp', 'udp', '127.0.0.1', '[::1]', '2026-01-02T03:04:05Z', 'vendor.com/class=', '__proto__', 'constructor', 'net.', 'CAP_',
+  ':', '=', ',', '/', '-', '.', ' ', '"', '\\', '\n', '\t', '\0', '%', '[', ']', '+', '*', '@', 'é', '\ufffd', '😀', 'a', 'Z', 'x1', '0', '1', '7',
+    '99',
+  '4096', '18446744073709551616', '1e9', 'NaN', '-1', '1.5', 'b', 'k', 'MiB', 'gb', 'ms', 'h', 'ns', '/dev/', '/dev/sda', 'rwm', 'ro', 'rslave',
+    'nocopy', 'z',
+  'type=', 'bind', 'volume', 'tmpfs', 'source=', 'target=', 'readonly', 'volume-opt=', 'tmpfs-size=', 'container:', 'host', 'none', 'private',
+    'nofile=',
+  'on-failure:', 'SIG', 'RTMIN+', 'tcp', 'udp', '127.0.0.1', '[::1]', '2026-01-02T03:04:05Z', 'vendor.com/class=', '__proto__', 'constructor',
+    'net.', 'CAP_',
   'seccomp=', 'label=', 'name=', 'ip=', 'device=', 'a'.repeat(300), '../', '#',
 ] as const;
 
@@ -43,7 +48,8 @@ function randomText(random: Random): string {
 }
 
 const parsers: Record<string, (text: string) => unknown> = {
-  bytes: parseBytes, bytesOrUnlimited: parseBytesOrUnlimited, duration: parseDuration, timestamp: (text) => parseTimestamp(text, 1.7e12), ulimit: parseUlimit,
+  bytes: parseBytes, bytesOrUnlimited: parseBytesOrUnlimited, duration: parseDuration, timestamp: (text) => parseTimestamp(text, 1.7e12),
+    ulimit: parseUlimit,
   device: parseDevice, deviceRule: parseDeviceCgroupRule, cdi: isCdiName, weight: parseWeightDevice, bps: parseThrottleBps, iops: parseThrottleIops,
   hugetlb: parseHugetlbLimit, csv: parseCsv, mount: parseMount, volume: parseVolumeSpec, volumesFrom: parseVolumesFrom, tmpfs: parseTmpfs,
   env: (text) => parseEnv(text, () => undefined), envFile: (text) => parseEnvFile(text, 'f', () => 'v'), label: parseLabel,
@@ -57,18 +63,23 @@ const parsers: Record<string, (text: string) => unknown> = {
 
 /** What each parser takes, for mutation: a random text alone seldom gets past the first check. */
 const seeds: Record<string, string> = {
-  bytes: '1.5g', duration: '1h30m2.5s', timestamp: '2026-02-03T04:05:06.789+02:00', ulimit: 'nofile=1024:2048', device: '/dev/sda:/dev/xvda:rwm', deviceRule: 'c 1:3 rwm',
+  bytes: '1.5g', duration: '1h30m2.5s', timestamp: '2026-02-03T04:05:06.789+02:00', ulimit: 'nofile=1024:2048', device: '/dev/sda:/dev/xvda:rwm',
+    deviceRule: 'c 1:3 rwm',
   weight: '/dev/sda:500', bps: '/dev/sda:1mb', iops: '/dev/sda:100', hugetlb: '2MB:32MB', csv: 'a,"b ""c"" d",e',
-  mount: 'type=bind,source=/a,target=/b,readonly,bind-propagation=rslave', volume: '/a:/b:ro,z,rslave', volumesFrom: 'c:ro', tmpfs: '/t:size=10m,mode=1777',
-  envFile: 'A=1\n# c\nB\n', labelFile: 'a=b\nc', restart: 'on-failure:3', signal: 'SIGRTMIN+3', user: 'name:group', cpuset: '0-3,7', sysctl: 'net.a=1',
-  addHost: 'h:[::1]', dnsSearch: 'a.example.com', publish: '[::1]:80-81:90-91/udp', expose: '80-81/tcp', network: 'name=n,ip=1.2.3.4', platform: 'linux/arm64/v8',
+  mount: 'type=bind,source=/a,target=/b,readonly,bind-propagation=rslave', volume: '/a:/b:ro,z,rslave', volumesFrom: 'c:ro',
+    tmpfs: '/t:size=10m,mode=1777',
+  envFile: 'A=1\n# c\nB\n', labelFile: 'a=b\nc', restart: 'on-failure:3', signal: 'SIGRTMIN+3', user: 'name:group', cpuset: '0-3,7',
+    sysctl: 'net.a=1',
+  addHost: 'h:[::1]', dnsSearch: 'a.example.com', publish: '[::1]:80-81:90-91/udp', expose: '80-81/tcp', network: 'name=n,ip=1.2.3.4',
+    platform: 'linux/arm64/v8',
   gpus: '"device=0,1",capabilities=a', hostChannel: '/a:/b:rw:1m', securityOpt: 'label=type:x',
 };
 
 function mutate(text: string, random: Random): string {
   const at = random(text.length + 1);
   return pick(random, [
-    text.slice(0, at) + pick(random, atoms) + text.slice(at), text.slice(0, at) + text.slice(at + 1 + random(3)), text + text, text.slice(0, at) + text.slice(at - 1),
+    text.slice(0, at) + pick(random, atoms) + text.slice(at), text.slice(0, at) + text.slice(at + 1 + random(3)), text + text, text.slice(0,
+      at) + text.slice(at - 1),
   ]);
 }
 
@@ -120,20 +131,26 @@ const path = (random: Random): string => `/${Array.from({ length: 1 + random(3) 
 
 roundTrip('bytes', (random) => random(2) === 0 ? random(2 ** 30) : random(1000) * 1024 ** random(5), formatBytes, parseBytes);
 roundTrip('durations', (random) => (random(2) === 0 ? 1 : -1) * Math.floor(random(1e6) * 1000 ** random(4)) || 0, formatDuration, parseDuration);
-roundTrip('timestamps', (random) => 1.7e12 + random(1e9) + random(1000) / 1000, formatTimestamp, (text) => Math.round(parseTimestamp(text, 0) * 1000) / 1000);
+roundTrip('timestamps', (random) => 1.7e12 + random(1e9) + random(1000) / 1000, formatTimestamp, (text) => Math.round(parseTimestamp(text,
+  0) * 1000) / 1000);
 roundTrip('cpus', (random) => random(64e9), formatCpus, parseCpus);
-roundTrip('ulimits', (random) => ({ Name: pick(random, ['core', 'nofile', 'rttime']), Soft: random(100), Hard: random(2) === 0 ? -1 : 100 + random(1e6) }), formatUlimit, parseUlimit);
-roundTrip('devices', (random) => ({ PathOnHost: path(random), PathInContainer: path(random), CgroupPermissions: pick(random, ['r', 'rw', 'mwr']) }), formatDevice, parseDevice);
+roundTrip('ulimits', (random) => ({ Name: pick(random, ['core', 'nofile', 'rttime']), Soft: random(100),
+  Hard: random(2) === 0 ? -1 : 100 + random(1e6) }), formatUlimit, parseUlimit);
+roundTrip('devices', (random) => ({ PathOnHost: path(random), PathInContainer: path(random), CgroupPermissions: pick(random, ['r', 'rw', 'mwr']) }),
+  formatDevice, parseDevice);
 roundTrip<DeviceCgroupRule>('device rules', (random) => ({
-  type: pick(random, ['a', 'b', 'c']), major: pick(random, [undefined, random(4096)]), minor: pick(random, [undefined, random(2 ** 20)]), permissions: 'rwm',
+  type: pick(random, ['a', 'b', 'c']), major: pick(random, [undefined, random(4096)]), minor: pick(random, [undefined, random(2 ** 20)]),
+    permissions: 'rwm',
 }), formatDeviceCgroupRule, parseDeviceCgroupRule);
 roundTrip('weights', (random) => ({ Path: `/dev${path(random)}`, Weight: 10 + random(991) }), formatWeightDevice, parseWeightDevice);
 roundTrip('rates', (random) => ({ Path: `/dev${path(random)}`, Rate: random(2 ** 40) }), formatThrottleDevice, parseThrottleBps);
 roundTrip('operations', (random) => ({ Path: `/dev${path(random)}`, Rate: random(1e6) }), formatThrottleDevice, parseThrottleIops);
-roundTrip('huge pages', (random) => ({ PageSize: pick(random, ['', '64KB', '2MB', '1GB']), Limit: random(2 ** 40) }), formatHugetlbLimit, parseHugetlbLimit);
+roundTrip('huge pages', (random) => ({ PageSize: pick(random, ['', '64KB', '2MB', '1GB']), Limit: random(2 ** 40) }), formatHugetlbLimit,
+  parseHugetlbLimit);
 roundTrip('csv', (random) => Array.from({ length: 1 + random(4) }, () => randomText(random).replaceAll('\r', '')), formatCsv, parseCsv);
 roundTrip<RestartPolicy>('restart policies', (random) => random(2) === 0
-  ? { Name: 'on-failure', MaximumRetryCount: random(100) } : { Name: pick(random, ['no', 'always', 'unless-stopped', 'on-reboot']), MaximumRetryCount: 0 },
+  ? { Name: 'on-failure', MaximumRetryCount: random(100) } : { Name: pick(random, ['no', 'always', 'unless-stopped', 'on-reboot']),
+    MaximumRetryCount: 0 },
 formatRestartPolicy, parseRestartPolicy);
 roundTrip('cpusets', (random) => [...new Set(Array.from({ length: random(20) }, () => random(64)))].sort((a, b) => a - b), formatCpuset, parseCpuset);
 roundTrip('users', (random) => ({ user: word(random), group: pick(random, [undefined, word(random), '0']) }), formatUser, parseUser);
@@ -148,7 +165,8 @@ roundTrip<MountRequest>('mounts', (random) => pick<MountRequest>(random, [
   { Type: 'bind', Source: `${path(random)},"x"`, Target: path(random), ReadOnly: random(2) === 0,
     BindOptions: { Propagation: 'rslave', NonRecursive: true, Selinux: 'z' } },
   { Type: 'volume', Source: word(random), Target: path(random), ReadOnly: false,
-    VolumeOptions: { NoCopy: true, Subpath: word(random), Labels: { [word(random)]: 'a,b' }, DriverConfig: { Name: 'local', Options: { type: 'x', o: 'a=b' } } } },
+    VolumeOptions: { NoCopy: true, Subpath: word(random), Labels: { [word(random)]: 'a,b' }, DriverConfig: { Name: 'local', Options: { type: 'x',
+      o: 'a=b' } } } },
   { Type: 'tmpfs', Source: '', Target: path(random), ReadOnly: false, TmpfsOptions: { SizeBytes: random(2 ** 30), Mode: random(0o7777) } },
   { Type: 'squashfs', Source: path(random), Target: path(random), ReadOnly: true },
 ]), formatMount, parseMount);

@@ -28,7 +28,9 @@ export function parseRestartPolicy(text: string): RestartPolicy {
 /** Docker's rules for the retry count. */
 export function checkRestartPolicy(policy: RestartPolicy): RestartPolicy {
   const { Name, MaximumRetryCount: count } = policy;
-  if (!Number.isInteger(count) || count > maxRetries) throw invalid(`invalid restart policy: maximum retry count ${count} is not in 0..${maxRetries}`);
+  if (!Number.isInteger(count) || count > maxRetries) {
+    throw invalid(`invalid restart policy: maximum retry count ${count} is not in 0..${maxRetries}`);
+  }
   if (count !== 0 && Name !== 'on-failure') {
     const negative = count < 0 ? ' and cannot be negative' : '';
     throw invalid(`invalid restart policy: maximum retry count can only be used with 'on-failure'${negative}`);

@@ -12,13 +12,13 @@ import type { ValidationFacts } from './facts.ts';
 function checkNamespaces({ config, hostConfig }: ContainerCreateRequest): void {
   parsePidMode(hostConfig.PidMode);
   parseIpcMode(hostConfig.IpcMode);
-  const uts = parseUtsMode(hostConfig.UTSMode);
+  const sharesUts = ['host', 'container'].includes(parseUtsMode(hostConfig.UTSMode).kind);
   const userns = parseUsernsMode(hostConfig.UsernsMode);
   if (config.Hostname !== '') {
     checkHostname(config.Hostname);
-    if (uts.kind === 'host' || uts.kind === 'container') throw invalid('conflicting options: hostname and the UTS mode');
+    if (sharesUts) throw invalid('conflicting options: hostname and the UTS mode');
   }
-  if (config.Domainname !== '' && (uts.kind === 'host' || uts.kind === 'container')) throw invalid('conflicting options: domainname and the UTS mode');
+  if (config.Domainname !== '' && sharesUts) throw invalid('conflicting options: domainname and the UTS mode');
   if (userns.kind === 'private') throw new EngineError('unsupported', 'a user namespace of its own is not supported: use the daemon\'s userns-remap');
   if (hostConfig.Cgroup !== '') throw new EngineError('unsupported', 'sharing another container\'s cgroup (HostConfig.Cgroup) is not supported');
   if (hostConfig.CgroupParent.split('/').includes('..')) {
@@ -58,7 +58,9 @@ function checkSecurity(hostConfig: HostConfig, facts: ValidationFacts | undefine
   const options = parseSecurityOpts(hostConfig.SecurityOpt);
   if (facts === undefined) return;
   const hasProfile = options.seccomp !== undefined && options.seccomp !== 'unconfined';
-  if (hasProfile && !facts.seccompSupported) throw new EngineError('unsupported', 'seccomp is not enabled in your kernel, cannot run a custom seccomp profile');
+  if (hasProfile && !facts.seccompSupported) {
+    throw new EngineError('unsupported', 'seccomp is not enabled in your kernel, cannot run a custom seccomp profile');
+  }
   if (options.apparmor !== undefined && options.apparmor !== 'unconfined' && !facts.apparmorEnabled) {
     throw new EngineError('unsupported', `AppArmor is not enabled on this host: --security-opt apparmor=${shown(options.apparmor)}`);
   }
@@ -77,7 +79,8 @@ function checkDevices(hostConfig: HostConfig): void {
   const [request] = hostConfig.DeviceRequests;
   if (request !== undefined) {
     const wanted = request.Driver === '' ? request.Capabilities.flat().join(',') : request.Driver;
-    throw new EngineError('unsupported', `could not select device driver "${shown(request.Driver)}" with capabilities: [[${shown(wanted)}]]: use a CDI name with --device`);
+    const what = `device driver "${shown(request.Driver)}" with capabilities: [[${shown(wanted)}]]`;
+    throw new EngineError('unsupported', `could not select ${what}: use a CDI name with --device`);
   }
 }
 

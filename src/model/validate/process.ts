@@ -17,7 +17,9 @@ function checkHealth(health: HealthConfig): void {
   if (kind !== undefined && !['NONE', 'CMD', 'CMD-SHELL', ''].includes(kind)) throw invalid(`Unknown type '${shown(kind)}' in HEALTHCHECK (try CMD)`);
   if ((kind === 'CMD' || kind === 'CMD-SHELL') && command.length === 0) throw invalid('Missing command after HEALTHCHECK CMD');
   const rest = [health.Interval, health.Timeout, health.StartPeriod, health.StartInterval, health.Retries].some((value) => (value ?? 0) !== 0);
-  if (kind === 'NONE' && (rest || health.ExitOnUnhealthy === true || command.length > 0)) throw invalid('--no-healthcheck conflicts with --health-* options');
+  if (kind === 'NONE' && (rest || health.ExitOnUnhealthy === true || command.length > 0)) {
+    throw invalid('--no-healthcheck conflicts with --health-* options');
+  }
   for (const key of ['Interval', 'Timeout', 'StartPeriod'] as const) {
     const nanos = health[key] ?? 0;
     if (nanos !== 0 && nanos < minHealthNanos) throw invalid(`${key} in Healthcheck cannot be less than 1s`);

@@ -20,7 +20,8 @@ type Resources = Pick<
   HostConfig,
   | 'CpuShares' | 'Memory' | 'NanoCpus' | 'BlkioWeight' | 'BlkioWeightDevice' | 'BlkioDeviceReadBps' | 'BlkioDeviceWriteBps' | 'BlkioDeviceReadIOps'
   | 'BlkioDeviceWriteIOps' | 'CpuPeriod' | 'CpuQuota' | 'CpuRealtimePeriod' | 'CpuRealtimeRuntime' | 'CpusetCpus' | 'CpusetMems' | 'KernelMemory'
-  | 'KernelMemoryTCP' | 'MemoryReservation' | 'MemorySwap' | 'MemorySwappiness' | 'OomKillDisable' | 'PidsLimit' | 'FilesLimit' | 'Hugetlbs' | 'Ulimits'
+  | 'KernelMemoryTCP' | 'MemoryReservation' | 'MemorySwap' | 'MemorySwappiness' | 'OomKillDisable' | 'PidsLimit' | 'FilesLimit' | 'Hugetlbs'
+  | 'Ulimits'
 >;
 
 function checkMemory(resources: Resources, isUpdate: boolean): void {
@@ -128,7 +129,8 @@ export function dropUnsupported(resources: Resources, facts: ValidationFacts): s
     resources.MemoryReservation = 0;
   });
   const swappiness = resources.MemorySwappiness !== null && resources.MemorySwappiness !== -1;
-  drop(swappiness, version === 1 && has('memory'), 'memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.', () => {
+  const swappinessWords = 'memory swappiness capabilities or the cgroup is not mounted. Memory swappiness discarded.';
+  drop(swappiness, version === 1 && has('memory'), swappinessWords, () => {
     resources.MemorySwappiness = null;
   });
   drop(resources.OomKillDisable, version === 1 && has('memory'), 'OomKillDisable. OomKillDisable discarded.', () => {

@@ -205,12 +205,14 @@ test.each(impossible)('refused as unsupported: %j', (parts, message) => {
 
 test('what is allowed stays allowed', () => {
   const good: Parts[] = [
-    { name: '/web', platform: 'linux/arm64', config: { Hostname: 'a.b-c', WorkingDir: '/a/../b/', StopSignal: 'RTMIN+3', StopTimeout: -1, User: '1:grp' } },
+    { name: '/web', platform: 'linux/arm64', config: { Hostname: 'a.b-c', WorkingDir: '/a/../b/', StopSignal: 'RTMIN+3', StopTimeout: -1,
+      User: '1:grp' } },
     { config: { Healthcheck: { Test: ['NONE'] }, Annotations: { 'native.umask': 'secure' }, ExposedPorts: { '80/tcp': {} } } },
     { config: { Hostname: 'h' }, host: { NetworkMode: 'host', Privileged: true, PidMode: 'host', IpcMode: 'host' } },
     { host: { NetworkMode: 'default', SecurityOpt: ['label=disable', 'seccomp=unconfined', 'no-new-privileges:true', 'apparmor=unconfined'] } },
     { host: { Binds: ['/a:/b:ro,rslave', 'vol:/c:nocopy'], Mounts: [{ Type: 'bind', Source: '/x', Target: '/b', ReadOnly: true }] } },
-    { host: { Mounts: [{ Type: 'squashfs', Source: '/x.sqsh', Target: '/y', ReadOnly: true }, { Type: 'tmpfs', Source: '', Target: '/z', ReadOnly: false }] } },
+    { host: { Mounts: [{ Type: 'squashfs', Source: '/x.sqsh', Target: '/y', ReadOnly: true }, { Type: 'tmpfs', Source: '', Target: '/z',
+      ReadOnly: false }] } },
     { host: { RestartPolicy: { Name: 'unless-stopped', MaximumRetryCount: 0 }, CpuQuota: -1, Ulimits: [{ Name: 'core', Soft: -1, Hard: -1 }] } },
     { endpoints: { default: {} }, host: { MemorySwappiness: -1, Dns: ['::1'], DnsSearch: ['.'], DnsOptions: ['ndots:3'], ExtraHosts: ['h:::1'] } },
   ];
@@ -235,7 +237,8 @@ test('the request is completed in place', () => {
 test('warnings', () => {
   expect(outcome(() => validateCreate(requestOf({ host: { KernelMemory: 5 * MB } })))).toContain('kernel memory limit is deprecated');
   expect(outcome(() => validateCreate(requestOf({ host: { OomKillDisable: true } }), v1))).toContain('OOM killer is disabled');
-  expect(outcome(() => validateCreate(requestOf({ host: { NetworkMode: 'host', PublishAllPorts: true } })))).toContain('Published ports are discarded');
+  expect(outcome(() => validateCreate(requestOf({ host: { NetworkMode: 'host',
+    PublishAllPorts: true } })))).toContain('Published ports are discarded');
 });
 
 test('what the cgroups of the host cannot do is dropped with a warning, or refused', () => {
@@ -246,7 +249,8 @@ test('what the cgroups of the host cannot do is dropped with a warning, or refus
   const request = requestOf({ host: all });
   expect(validateCreate(request, bare)).toHaveLength(11);
   expect(request.hostConfig).toMatchObject({
-    Memory: 0, MemorySwap: 0, MemoryReservation: 0, MemorySwappiness: null, OomKillDisable: false, PidsLimit: 0, CpuShares: 0, CpuQuota: 0, CpusetCpus: '',
+    Memory: 0, MemorySwap: 0, MemoryReservation: 0, MemorySwappiness: null, OomKillDisable: false, PidsLimit: 0, CpuShares: 0, CpuQuota: 0,
+      CpusetCpus: '',
     BlkioWeight: 0, BlkioDeviceReadBps: [], BlkioDeviceWriteIOps: [],
   });
   const onV2 = requestOf({ host: all });
@@ -265,7 +269,8 @@ function updated(old: Partial<HostConfig>, update: ResourceUpdate, facts = v1): 
 
 test('updates that go with what is there', () => {
   const old = { ...defaultHostConfig(), Memory: 8 * MB, MemorySwap: 16 * MB };
-  const { hostConfig, warnings } = validateUpdate(old, { Memory: 9 * MB, PidsLimit: 5, KernelMemory: 1, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } }, v1);
+  const { hostConfig, warnings } = validateUpdate(old, { Memory: 9 * MB, PidsLimit: 5, KernelMemory: 1, RestartPolicy: { Name: 'always',
+    MaximumRetryCount: 0 } }, v1);
   expect(hostConfig).toEqual({ ...old, Memory: 9 * MB, PidsLimit: 5, RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } });
   expect(warnings).toHaveLength(1);
   expect(validateUpdate(defaultHostConfig(), { Memory: 8 * MB }).hostConfig.MemorySwap).toBe(16 * MB);
