@@ -1,4 +1,5 @@
 import { closeSync, constants, mkdirSync, openSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errnoOf, failPoint, fsyncDir } from '../base/index.ts';
 import { openat2, RESOLVE_IN_ROOT } from '../linux/index.ts';
@@ -7,6 +8,19 @@ import { copyTree } from './copy-tree.ts';
 
 /** Where a copy is made before it becomes the volume's data; what a crash leaves there is removed at the next start. */
 export const copyDirectory = '_copy';
+
+/** So many files are flushed one by one; beyond that the whole file system is, which also waits for what others wrote. */
+const flushedSinglyMax = 64;
+
+async function flushTree(path: string): Promise<void> {
+  const entries = readdirSync(path, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile() || entry.isDirectory());
+  if (entries.length > flushedSinglyMax) return syncFileSystem(path);
+  await Promise.all(entries.map(async (entry) => {
+    await using file = await open(join(entry.parentPath, entry.name), 'r');
+    await file.sync();
+  }));
+  fsyncDir(path);
+}
 
 /**
  * Fills an empty volume with what the image has at the path it will be mounted on (docker's copy-up). The path is looked up
@@ -36,7 +50,7 @@ export async function copyUp(rootfs: string, target: string, data: string, mount
     mkdirSync(copy, { mode: 0o755 });
     await copyTree(source, copy);
     // A volume whose files are empty after a power cut would never be filled again.
-    if (readdirSync(copy).length > 0) await syncFileSystem(copy);
+    await flushTree(copy);
     failPoint('volume.copied');
     renameSync(copy, data);
     fsyncDir(dirname(data));
