@@ -34,17 +34,20 @@ keep contrib/daemon_constants.json /etc/isulad/daemon_constants.json 640
 keep contrib/sysconfig-iSulad /etc/sysconfig/iSulad 644
 install -d -m 750 "$dest/etc/default/isulad/hooks"
 
-unit=$(mktemp)
-trap 'rm -rf "$unit" "${man:-}"' EXIT
-sed "s#/usr/local/bin#$prefix/bin#" contrib/isulad.service >"$unit"
-install -D -m 644 "$unit" "$dest/etc/systemd/system/isulad.service"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+node_modules/.bin/bun tools/seccomp-default.ts >"$work/seccomp_default.json"
+keep "$work/seccomp_default.json" /etc/isulad/seccomp_default.json 640
+
+sed "s#/usr/local/bin#$prefix/bin#" contrib/isulad.service >"$work/isulad.service"
+install -D -m 644 "$work/isulad.service" "$dest/etc/systemd/system/isulad.service"
 
 install -d -m 755 "$dest$prefix/share/bash-completion/completions" "$dest$prefix/share/zsh/site-functions" "$dest$prefix/share/man"
 dist/isula completion bash >"$dest$prefix/share/bash-completion/completions/isula"
 dist/isula completion zsh >"$dest$prefix/share/zsh/site-functions/_isula"
-man=$(mktemp -d)
-dist/isula man "$man"
-for page in "$man"/*.[1-8]; do
+mkdir "$work/man"
+dist/isula man "$work/man"
+for page in "$work/man"/*.[1-8]; do
   [ -e "$page" ] || continue
   install -D -m 644 "$page" "$dest$prefix/share/man/man${page##*.}/$(basename "$page")"
 done

@@ -64,7 +64,8 @@ test('SIGTERM stops the daemon and leaves containers alone; the next start finds
 test('SIGHUP takes the log level anew', async () => {
   writeFileSync(join(daemon.dir, 'daemon.json'), '{"log-level": "nonsense"}');
   process.kill(daemon.pid, 'SIGHUP');
-  await waitUntil('the refusal of a bad file', () => daemon.log.includes('SIGHUP received, the configuration is kept as it was: unable to configure'));
+  const refusal = 'SIGHUP received, the configuration is kept as it was: unable to configure';
+  await waitUntil('the refusal of a bad file', () => daemon.log.includes(refusal));
   writeFileSync(join(daemon.dir, 'daemon.json'), '{}');
   process.kill(daemon.pid, 'SIGHUP');
   await waitUntil('the new level', () => daemon.log.includes('SIGHUP received: log level is DEBUG'));
