@@ -16,10 +16,14 @@ export interface Attributes {
   xattrs: ReadonlyMap<string, Buffer>;
 }
 
-/** Sets a freshly made file's attributes by its descriptor. Owner first: a change of owner clears setuid bits and capabilities. */
+/**
+ * Sets a freshly made file's attributes by its descriptor. Owner first: a change of owner clears setuid bits and capabilities.
+ * Most files have their owner and mode since they were made, and looking is cheaper than an entry in the journal.
+ */
 export function applyToFile(fd: number, attributes: Attributes): void {
-  chownAt(fd, '', attributes.uid, attributes.gid);
-  chmodFd(fd, attributes.mode);
+  const now = statAt(fd, '');
+  if (now.uid !== attributes.uid || now.gid !== attributes.gid) chownAt(fd, '', attributes.uid, attributes.gid);
+  if ((now.mode & 0o7777) !== attributes.mode) chmodFd(fd, attributes.mode);
   for (const [name, value] of attributes.xattrs) keepXattr(name, () => setXattrFd(fd, name, value));
   utimesFd(fd, attributes.mtimeSec, attributes.mtimeNsec);
 }

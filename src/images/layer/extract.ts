@@ -61,8 +61,10 @@ export async function unpackTar(tar: AsyncIterable<Uint8Array>, writer: TreeWrit
   try {
     for await (const chunk of tar) {
       options.signal.throwIfAborted();
+      const taken = unpacker.take(chunk);
+      // Meanwhile the thread pool writes.
       hash.update(chunk);
-      await unpacker.take(chunk);
+      await taken;
     }
     options.signal.throwIfAborted();
     const { bytes, entries } = unpacker.finish();
@@ -171,7 +173,7 @@ class OpenFile {
     private readonly entry: TarEntry,
     path: string,
   ) {
-    this.#fd = writer.openFile(path);
+    this.#fd = writer.openFile(path, entry.mode);
   }
 
   /** Gives a promise for large files. The piece must stay as it is until that settles. */

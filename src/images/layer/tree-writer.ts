@@ -55,8 +55,8 @@ export class TreeWriter implements Disposable {
   }
 
   /** Makes an empty file and gives it open for writing; end with `closeFile`. */
-  openFile(path: string): number {
-    return this.#make(path, false, (dirFd, name) => openat2(dirFd, rawBytes(name), creation, RESOLVE_BENEATH, 0o600));
+  openFile(path: string, mode: number): number {
+    return this.#make(path, false, (dirFd, name) => openat2(dirFd, rawBytes(name), creation, RESOLVE_BENEATH, mode & 0o777));
   }
 
   closeFile(fd: number, entry: TarEntry): void {
