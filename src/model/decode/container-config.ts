@@ -3,7 +3,7 @@ import type { ContainerConfig, HealthConfig } from '../container.ts';
 import { JsonObject } from './json-object.ts';
 
 /** moby: HealthConfig. Durations are nanoseconds. */
-export function decodeHealth(json: JsonObject): HealthConfig {
+function decodeHealth(json: JsonObject): HealthConfig {
   const health: HealthConfig = {};
   const test = json.optionalStrings('Test');
   if (test !== undefined) health.Test = test;

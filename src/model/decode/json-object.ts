@@ -3,7 +3,7 @@ import { EngineError } from '../../base/index.ts';
 /** Most entries of one list or map in a request body. */
 export const maxJsonEntries = 16_384;
 /** Longest string of a request body, in UTF-16 units: beyond it the kernel would refuse an argument anyway. */
-export const maxJsonStringLength = 1024 * 1024;
+const maxJsonStringLength = 1024 * 1024;
 /** The range of Go's int64; JSON numbers near its ends lose their last digits here, which no limit of ours needs. */
 const int64Limit = 2 ** 63;
 

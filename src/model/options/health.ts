@@ -16,7 +16,7 @@ function setHealth(config: { Healthcheck?: HealthConfig }, part: HealthConfig): 
 /** Guide 1.3.7.2. */
 export const healthOptions: readonly ContainerOption[] = [
   option('health-cmd', 'string', 'Command that checks the container\'s health; 0 is healthy', (value, { config }) => {
-    setHealth(config, value === '' ? {} : { Test: ['CMD-SHELL', value] });
+    if (value !== '') setHealth(config, { Test: ['CMD-SHELL', value] });
   }),
   durationOption('health-interval', 'Interval', 'Time between two checks, at least 1s (30s by default)'),
   durationOption('health-timeout', 'Timeout', 'Longest time of one check, at least 1s (30s by default)'),

@@ -147,7 +147,7 @@ test('storage and network', () => {
     '10.0.0.2', '--net-alias', 'n', '--log-opt', 'max-size=1m', '--annotation', 'native.umask=normal', 'b',
   );
   expect(request.hostConfig).toMatchObject({
-    Binds: ['/work/./a:/b:ro', 'vol:/c'], Mounts: [{ Type: 'bind', Source: '/work/./d', Target: '/e' }], Tmpfs: { '/t': 'size=1m' },
+    Binds: ['/work/a:/b:ro', 'vol:/c'], Mounts: [{ Type: 'bind', Source: '/work/d', Target: '/e' }], Tmpfs: { '/t': 'size=1m' },
       VolumesFrom: ['x:ro'],
     ExtraHosts: ['h:::1'], Dns: ['1.1.1.1'], DnsOptions: ['ndots:2'], DnsSearch: ['example.com'],
     PortBindings: { '8000/udp': [{ HostIp: '127.0.0.1', HostPort: '80' }], '8001/udp': [{ HostIp: '127.0.0.1', HostPort: '81' }] },

@@ -3,7 +3,7 @@ import { parseKeyValue } from '../parse/key-values.ts';
 import { parseMount } from '../parse/mount.ts';
 import { storageSizeBytes } from '../parse/storage-opt.ts';
 import { parseTmpfs } from '../parse/tmpfs.ts';
-import { parseVolumeSpec, parseVolumesFrom } from '../parse/volume.ts';
+import { formatVolumeSpec, parseVolumeSpec, parseVolumesFrom } from '../parse/volume.ts';
 import type { ContainerOption } from './types.ts';
 import { hostList, hostString, hostSwitch, option, resolveDotPath } from './values.ts';
 
@@ -12,9 +12,9 @@ export const storageOptions: readonly ContainerOption[] = [
   option('volume', 'list', 'Volume or host path: [source:]target[:ro,z,rslave,nocopy,…]', (value, { config, hostConfig, context }) => {
     const { before, after } = cut(value, ':');
     const spec = after === undefined ? value : `${resolveDotPath(before, context.cwd)}:${after}`;
-    const { source, target } = parseVolumeSpec(spec);
-    if (source === '') config.Volumes = { ...config.Volumes, [target]: {} };
-    else hostConfig.Binds.push(spec);
+    const volume = parseVolumeSpec(spec);
+    if (volume.source === '') config.Volumes = { ...config.Volumes, [volume.target]: {} };
+    else hostConfig.Binds.push(formatVolumeSpec(volume));
   }, { short: 'v' }),
   option('mount', 'list', 'Mount: type=bind|volume|tmpfs|squashfs|erofs,source=…,target=…[,readonly,…]', (value, { hostConfig, context }) => {
     const mount = parseMount(value);

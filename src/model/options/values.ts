@@ -2,6 +2,7 @@ import { EngineError } from '../../base/index.ts';
 import type { ContainerConfig, HostConfig, ResourceUpdate } from '../container.ts';
 import { parseInteger } from '../parse/integer.ts';
 import { invalid, shown } from '../parse/invalid.ts';
+import { cleanPath } from '../parse/paths.ts';
 import type { ContainerOption } from './types.ts';
 
 /** A switch's value (Go: strconv.ParseBool). */
@@ -17,7 +18,7 @@ export function parseInt64(text: string): number {
 
 /** A path made absolute against `cwd` when it starts with a dot, as docker's client does; else unchanged. */
 export function resolveDotPath(path: string, cwd: string): string {
-  return path.startsWith('.') ? `${cwd}/${path}` : path;
+  return path.startsWith('.') ? cleanPath(`${cwd}/${path}`) : path;
 }
 
 /** The keys of T whose type is exactly Value. */

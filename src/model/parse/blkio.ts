@@ -16,10 +16,6 @@ export function parseWeightDevice(text: string): WeightDevice {
   return { Path: path, Weight: Number(value) };
 }
 
-export function formatWeightDevice(device: WeightDevice): string {
-  return `${device.Path}:${device.Weight}`;
-}
-
 /** `/dev/x:rate`, the rate in bytes per second with an optional unit (--device-read-bps, --device-write-bps). */
 export function parseThrottleBps(text: string): ThrottleDevice {
   const { path, value } = splitBlockDevice(text);
@@ -41,10 +37,6 @@ export function parseThrottleIops(text: string): ThrottleDevice {
   return { Path: path, Rate: Number(value) };
 }
 
-export function formatThrottleDevice(device: ThrottleDevice): string {
-  return `${device.Path}:${device.Rate}`;
-}
-
 /** `[page-size:]limit` (--hugetlb-limit): `2MB:32MB`; without a page size it is the host's default one. */
 export function parseHugetlbLimit(text: string): HugetlbLimit {
   const { before, after } = cut(text, ':');
@@ -55,10 +47,6 @@ export function parseHugetlbLimit(text: string): HugetlbLimit {
   } catch (error) {
     throw isEngineError(error) ? bad : error;
   }
-}
-
-export function formatHugetlbLimit(limit: HugetlbLimit): string {
-  return `${limit.PageSize === '' ? '' : `${limit.PageSize}:`}${formatBytes(limit.Limit)}`;
 }
 
 /** The name the hugetlb controller gives to pages of that size: `64KB`, `2MB`, `1GB`. */

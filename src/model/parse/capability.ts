@@ -7,7 +7,7 @@ const known = ('CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SET
   + 'CHECKPOINT_RESTORE');
 
 /** All capabilities of Linux as `CAP_…`, in the order of their numbers. */
-export function capabilityNames(): string[] {
+function capabilityNames(): string[] {
   return known.split(' ').map((name) => `CAP_${name}`);
 }
 

@@ -8,7 +8,3 @@ export function parseCpus(text: string): number {
   if (fraction.length > 9) throw invalid('value is too precise');
   return Number(match[1] ?? '') * 1e9 + Number(fraction.padEnd(9, '0'));
 }
-
-export function formatCpus(nanoCpus: number): string {
-  return String(nanoCpus / 1e9);
-}

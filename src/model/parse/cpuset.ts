@@ -19,16 +19,3 @@ export function parseCpuset(text: string): number[] {
   }
   return [...found].sort((a, b) => a - b);
 }
-
-/** The shortest list that `parseCpuset` reads back. */
-export function formatCpuset(indices: readonly number[]): string {
-  const parts: string[] = [];
-  for (let at = 0; at < indices.length;) {
-    const first = indices[at] ?? 0;
-    let end = at;
-    while (indices[end + 1] === (indices[end] ?? 0) + 1) end++;
-    parts.push(end === at ? String(first) : `${first}-${indices[end] ?? first}`);
-    at = end + 1;
-  }
-  return parts.join(',');
-}

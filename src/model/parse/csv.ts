@@ -37,8 +37,3 @@ export function parseCsv(text: string): string[] {
     at++;
   }
 }
-
-/** The record that `parseCsv` reads back as these fields. */
-export function formatCsv(fields: readonly string[]): string {
-  return fields.map((field) => (/[",\n\r]|^\s/.test(field) ? `"${field.replaceAll('"', '""')}"` : field)).join(',');
-}

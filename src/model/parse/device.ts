@@ -37,10 +37,6 @@ export function parseDevice(text: string): DeviceMapping {
   return checkDevice({ PathOnHost: host, PathInContainer: second, CgroupPermissions: '' });
 }
 
-export function formatDevice(device: DeviceMapping): string {
-  return `${device.PathOnHost}:${device.PathInContainer}:${device.CgroupPermissions}`;
-}
-
 export interface DeviceCgroupRule {
   type: 'a' | 'b' | 'c';
   /** Undefined: all (`*`). */

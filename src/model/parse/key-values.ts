@@ -1,9 +1,9 @@
 import { cut, invalid, shown } from './invalid.ts';
 
 /** Most lines of an env file or a label file. */
-export const maxKeyValueLines = 16_384;
+const maxKeyValueLines = 16_384;
 /** Longest line of one, in characters: docker's scanner gives up at 64 KiB. */
-export const maxKeyValueLineLength = 64 * 1024;
+const maxKeyValueLineLength = 64 * 1024;
 
 /** Gives the value of a variable of the caller's own environment. */
 export type LookUp = (name: string) => string | undefined;

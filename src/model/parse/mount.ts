@@ -1,7 +1,7 @@
 import { EngineError } from '../../base/index.ts';
 import type { MountRequest, MountType } from '../container.ts';
 import { parseBytes } from './bytes.ts';
-import { formatCsv, parseCsv } from './csv.ts';
+import { parseCsv } from './csv.ts';
 import { cut, invalid, shown } from './invalid.ts';
 
 const mountTypes: readonly MountType[] = ['bind', 'volume', 'tmpfs', 'squashfs', 'erofs', 'image'];
@@ -121,7 +121,7 @@ function setOption(mount: MountRequest, key: string, given: string | undefined, 
 }
 
 /** @throws invalidArgument when options of one type are given to a mount of another. */
-export function checkMountOptions(mount: MountRequest): void {
+function checkMountOptions(mount: MountRequest): void {
   const parts = [
     ['bind', mount.BindOptions], ['volume', mount.VolumeOptions], ['tmpfs', mount.TmpfsOptions],
   ] as const;
@@ -152,26 +152,4 @@ export function parseMount(text: string): MountRequest {
   }
   checkMountOptions(mount);
   return mount;
-}
-
-/** The text that `parseMount` reads back as this mount. */
-export function formatMount(mount: MountRequest): string {
-  const fields = [`type=${mount.Type}`];
-  if (mount.Source !== '') fields.push(`source=${mount.Source}`);
-  if (mount.Target !== '') fields.push(`target=${mount.Target}`);
-  if (mount.ReadOnly) fields.push('readonly');
-  if (mount.Consistency !== undefined) fields.push(`consistency=${mount.Consistency}`);
-  const { BindOptions: bind, VolumeOptions: volume, TmpfsOptions: tmpfs } = mount;
-  if (bind?.Propagation !== undefined) fields.push(`bind-propagation=${bind.Propagation}`);
-  if (bind?.NonRecursive === true) fields.push('bind-recursive=disabled');
-  if (bind?.CreateMountpoint !== undefined) fields.push(`bind-create-src=${bind.CreateMountpoint}`);
-  if (bind?.Selinux !== undefined) fields.push(`bind-selinux-opts=${bind.Selinux}`);
-  if (volume?.NoCopy !== undefined) fields.push(`volume-nocopy=${volume.NoCopy}`);
-  if (volume?.Subpath !== undefined) fields.push(`volume-subpath=${volume.Subpath}`);
-  for (const [name, value] of Object.entries(volume?.Labels ?? {})) fields.push(`volume-label=${name}=${value}`);
-  if (volume?.DriverConfig !== undefined && volume.DriverConfig.Name !== '') fields.push(`volume-driver=${volume.DriverConfig.Name}`);
-  for (const [name, value] of Object.entries(volume?.DriverConfig?.Options ?? {})) fields.push(`volume-opt=${name}=${value}`);
-  if (tmpfs?.SizeBytes !== undefined) fields.push(`tmpfs-size=${tmpfs.SizeBytes}`);
-  if (tmpfs?.Mode !== undefined) fields.push(`tmpfs-mode=${tmpfs.Mode.toString(8)}`);
-  return formatCsv(fields);
 }

@@ -21,7 +21,3 @@ export function parsePlatform(text: string, hostArchitecture: string): PlatformS
     ? { os: first, architecture: hostArchitecture, variant: undefined }
     : { os: 'linux', architecture: normal(first), variant: undefined };
 }
-
-export function formatPlatform(platform: PlatformSpec): string {
-  return `${platform.os}/${platform.architecture}${platform.variant === undefined ? '' : `/${platform.variant}`}`;
-}

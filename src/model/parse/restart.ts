@@ -38,7 +38,3 @@ export function checkRestartPolicy(policy: RestartPolicy): RestartPolicy {
   if (count < 0) throw invalid('invalid restart policy: maximum retry count cannot be negative');
   return policy;
 }
-
-export function formatRestartPolicy(policy: RestartPolicy): string {
-  return policy.MaximumRetryCount === 0 ? policy.Name : `${policy.Name}:${policy.MaximumRetryCount}`;
-}

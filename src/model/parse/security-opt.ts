@@ -5,17 +5,17 @@ export interface SecurityOptions {
   /** `unconfined`, `builtin`, a path, or a profile's JSON text; undefined: the daemon's default. */
   seccomp: string | undefined;
   apparmor: string | undefined;
-  /** `user:…`, `role:…`, `type:…`, `level:…`, `disable`, `filetype:…`, `nested`. */
+  /** `user:…`, `role:…`, `type:…`, `level:…`, `disable` (guide 1.3.9.3.3). */
   labels: string[];
   /** `systempaths=unconfined`: nothing masked, nothing read-only. */
   systemPathsUnconfined: boolean;
 }
 
 function checkLabel(label: string): void {
-  if (label === 'disable' || label === 'nested') return;
+  if (label === 'disable') return;
   const { before, after } = cut(label, ':');
-  if (!['user', 'role', 'type', 'level', 'filetype'].includes(before) || after === undefined || after === '') {
-    throw invalid(`bad label option "${shown(label)}", valid options 'disable' or \n'user, role, level, type, filetype' followed by ':' and a value`);
+  if (!['user', 'role', 'type', 'level'].includes(before) || after === undefined || after === '') {
+    throw invalid(`bad label option "${shown(label)}", valid options 'disable' or 'user, role, level, type' followed by ':' and a value`);
   }
 }
 

@@ -28,10 +28,3 @@ export function parseSignal(text: string): number {
   if (number < realtimeMin || number > realtimeMax) throw bad;
   return number;
 }
-
-/** `SIGTERM` for 15; realtime signals as `SIGRTMIN+n`. */
-export function signalName(number: number): string {
-  const name = names.split(' ')[number - 1];
-  if (name !== undefined) return `SIG${name}`;
-  return number === realtimeMin ? 'SIGRTMIN' : number > realtimeMin && number <= realtimeMax ? `SIGRTMIN+${number - realtimeMin}` : String(number);
-}

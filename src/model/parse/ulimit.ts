@@ -28,7 +28,3 @@ export function parseUlimit(text: string): Ulimit {
   const Soft = parseInteger(soft, what);
   return checkUlimit({ Name, Soft, Hard: hard === undefined ? Soft : parseInteger(hard, what) });
 }
-
-export function formatUlimit(ulimit: Ulimit): string {
-  return `${ulimit.Name}=${ulimit.Soft}:${ulimit.Hard}`;
-}

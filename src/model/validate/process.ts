@@ -35,6 +35,7 @@ function checkHealth(health: HealthConfig): void {
 export function checkAnnotations(annotations: Readonly<Record<string, string>>): void {
   for (const [key, value] of Object.entries(annotations)) {
     if (key === '') throw invalid('invalid Annotations: the empty string is not permitted as an annotation key');
+    if (key.startsWith('run.oci.')) throw invalid(`annotation ${shown(key)} is not allowed: names that begin with run.oci. belong to the runtime`);
     if (key === 'native.umask' && value !== 'normal' && value !== 'secure') {
       throw invalid(`invalid annotation native.umask=${shown(value)}: want normal or secure`);
     }

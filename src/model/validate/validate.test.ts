@@ -55,6 +55,7 @@ const wrong: [Parts, string][] = [
   [{ config: { Env: ['=x'] } }, 'invalid environment variable: =x'],
   [{ config: { Labels: { '': 'x' } } }, 'empty name'],
   [{ config: { Annotations: { 'native.umask': '0022' } } }, 'native.umask=0022: want normal or secure'],
+  [{ config: { Annotations: { 'run.oci.handler': 'x' } } }, 'annotation run.oci.handler is not allowed'],
   [{ host: { Annotations: { '': '' } } }, 'the empty string is not permitted'],
   [{ config: { User: 'a:b:c' } }, 'invalid user specification'],
   [{ config: { User: '4294967296' } }, 'uids and gids must be in range'],
