@@ -60,14 +60,20 @@ function checkCpu(resources: Resources, facts: ValidationFacts | undefined): voi
   if (rtPeriod !== 0 && rtRuntime > rtPeriod) throw invalid('cpu real-time runtime cannot be higher than cpu real-time period');
 }
 
-function checkCpusets(resources: Resources): void {
-  for (const [text, what] of [[resources.CpusetCpus, 'cpus'], [resources.CpusetMems, 'mems']] as const) {
-    try {
-      parseCpuset(text);
-    } catch {
-      throw invalid(`Invalid value ${shown(text)} for cpuset ${what}`);
-    }
+function indicesOf(text: string, what: string): number[] {
+  try {
+    return parseCpuset(text);
+  } catch {
+    throw invalid(`Invalid value ${shown(text)} for cpuset ${what}`);
   }
+}
+
+function checkCpusets(resources: Resources, facts: ValidationFacts | undefined): void {
+  const wanted = indicesOf(resources.CpusetCpus, 'cpus');
+  indicesOf(resources.CpusetMems, 'mems');
+  // Guide 1.3.3.2: the range is the number of the host's CPUs.
+  if (facts === undefined || wanted.every((index) => index < facts.cpus)) return;
+  throw invalid(`Requested CPUs are not available - requested ${shown(resources.CpusetCpus)}, available: 0-${facts.cpus - 1}`);
 }
 
 function checkBlockIo(resources: Resources): void {
@@ -103,7 +109,7 @@ function checkOthers(resources: Resources): void {
 export function checkResources(resources: Resources, facts: ValidationFacts | undefined, isUpdate: boolean): void {
   checkMemory(resources, isUpdate);
   checkCpu(resources, facts);
-  checkCpusets(resources);
+  checkCpusets(resources, facts);
   checkBlockIo(resources);
   checkOthers(resources);
 }

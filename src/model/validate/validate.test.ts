@@ -94,6 +94,7 @@ const wrong: [Parts, string][] = [
   [{ host: { CpuShares: -1 } }, 'invalid CPU shares (-1)'],
   [{ host: { CpuRealtimePeriod: 10, CpuRealtimeRuntime: 11 } }, 'cpu real-time runtime cannot be higher'],
   [{ host: { CpusetCpus: '3-1' } }, 'Invalid value 3-1 for cpuset cpus'],
+  [{ host: { CpusetCpus: '0-2' } }, 'Requested CPUs are not available - requested 0-2, available: 0-1'],
   [{ host: { CpusetMems: 'x' } }, 'Invalid value x for cpuset mems'],
   [{ host: { BlkioWeight: 9 } }, 'Range of blkio weight is from 10 to 1000'],
   [{ host: { BlkioWeightDevice: [{ Path: '/dev/a', Weight: 1 }] } }, 'invalid weight for device'],
