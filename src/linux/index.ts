@@ -21,6 +21,7 @@ export * from './cgroup-procs.ts';
 export * from './cgroup-stats.ts';
 export * from './cgroup-update.ts';
 export * from './pipes.ts';
+export * from './root-file.ts';
 export * from './seccomp.ts';
 export * from './seqpacket.ts';
 export * from './terminal.ts';

@@ -3,3 +3,4 @@ export { generateSpec } from './generate-spec.ts';
 export type { GeneratedSpec } from './spec.ts';
 export { execProcess, type ExecProcessInput } from './spec-process.ts';
 export { readHostFacts } from './host-facts.ts';
+export { openRuntime, type RuntimeOptions } from './driver.ts';

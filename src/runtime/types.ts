@@ -50,6 +50,10 @@ export interface OciHook {
 
 export interface OciHooks {
   prestart?: OciHook[];
+  /** These three come from CDI specifications only. */
+  createRuntime?: OciHook[];
+  createContainer?: OciHook[];
+  startContainer?: OciHook[];
   poststart?: OciHook[];
   poststop?: OciHook[];
 }

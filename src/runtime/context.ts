@@ -1,0 +1,23 @@
+import type { Logger } from '../base/index.ts';
+import type { HostFacts, OciSpec } from './types.ts';
+
+/** A runtime by its name, ready to be run. */
+export interface ResolvedRuntime {
+  name: string;
+  path: string;
+  args: string[];
+}
+
+/** What the parts of the conmon driver share. */
+export interface DriverContext {
+  readonly logger: Logger;
+  readonly facts: HostFacts;
+  readonly conmonPath: string;
+  /** Where conmon writes one file per ended container, named by its id. */
+  readonly exitDir: string;
+  resolveRuntime(name: string): ResolvedRuntime;
+  /** State directory of a runtime (`crun --root`), ours alone. */
+  runtimeRoot(name: string): string;
+  /** The specification as this runtime gets it: with a compiled seccomp filter where it takes one. */
+  prepareSpec(spec: OciSpec, runtime: ResolvedRuntime): OciSpec;
+}

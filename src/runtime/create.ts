@@ -1,0 +1,118 @@
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { EngineError, messageOf } from '../base/index.ts';
+import { processStartTime } from '../linux/index.ts';
+import { bundleFiles, readPidFile, writeLaunch, type Launch } from './bundle.ts';
+import { conmonArguments, killConmon, startConmon, type Conmon } from './conmon.ts';
+import type { DriverContext } from './context.ts';
+import { explainExecutable } from './executable.ts';
+import { runtimeFailure } from './failure.ts';
+import { joinFilesCgroup } from './files-cgroup.ts';
+import { ociJson } from './oci-json.ts';
+import { removeContainer } from './remove.ts';
+import { stopSignal } from './run-command.ts';
+import type { CreateRequest, OciSpec, RunningProcess } from './types.ts';
+
+/** conmon forks and writes its pid file within this, or the host is in trouble. */
+const forkTimeoutMs = 30_000;
+
+/**
+ * Makes a container up to the point where its init waits for `start`: one child, conmon, which runs the runtime's create.
+ * Whatever goes wrong, nothing of it is left.
+ */
+export async function createContainer(ctx: DriverContext, request: CreateRequest): Promise<RunningProcess> {
+  const { bundlePath, spec } = request;
+  const runtime = ctx.resolveRuntime(request.runtime);
+  const launch: Launch = {
+    runtime: { path: runtime.path, args: runtime.args },
+    runtimeRoot: ctx.runtimeRoot(runtime.name),
+    cgroupPath: cgroupPathOf(spec),
+    terminal: spec.process.terminal,
+    openStdin: request.openStdin,
+    stdinOnce: request.stdinOnce,
+    poststopHooks: (spec.hooks?.poststop?.length ?? 0) > 0,
+  };
+  mkdirSync(bundlePath, { recursive: true, mode: 0o700 });
+  mkdirSync(launch.runtimeRoot, { recursive: true, mode: 0o700 });
+  writeLaunch(bundlePath, launch);
+  writeFileSync(join(bundlePath, bundleFiles.config), ociJson(ctx.prepareSpec(spec, runtime)), { mode: 0o600 });
+  try {
+    return await launchInit(ctx, request, launch);
+  } catch (error) {
+    await undo(ctx, request);
+    throw error;
+  }
+}
+
+function cgroupPathOf(spec: OciSpec): string {
+  const path = spec.linux.cgroupsPath;
+  if (typeof path !== 'string' || !path.startsWith('/') || path.split('/').includes('..') || path === '/') {
+    throw new EngineError('invalidArgument', `Cannot use cgroup path ${JSON.stringify(path)}: want an absolute path below the root`);
+  }
+  return path;
+}
+
+async function launchInit(ctx: DriverContext, request: CreateRequest, launch: Launch): Promise<RunningProcess> {
+  const { bundlePath, spec, id } = request;
+  const pidFile = join(bundlePath, bundleFiles.initPid);
+  const argv = [
+    ...conmonArguments(ctx.conmonPath, {
+      id,
+      directory: bundlePath,
+      launch,
+      pidFile,
+      terminal: launch.terminal,
+      stdin: launch.openStdin,
+      // conmon takes the leaving of any client for the end of input: of a terminal that would shut out the next client.
+      leaveStdinOpen: launch.terminal || !launch.stdinOnce,
+    }),
+    '--exit-dir', ctx.exitDir,
+    '-l', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`,
+    ...(request.logPath !== undefined && request.logMaxBytes !== undefined ? ['--log-size-max', String(request.logMaxBytes)] : []),
+  ];
+  const conmon = await startConmon(argv, { cwd: bundlePath, waitsForStart: false });
+  try {
+    const pid = await waitForPid(conmon, request);
+    const conmonPid = readPidFile(join(bundlePath, bundleFiles.conmonPid));
+    const pidStartTime = processStartTime(pid);
+    if (conmonPid === undefined || pidStartTime === undefined) {
+      throw new EngineError('internal', 'OCI runtime create failed: the container\'s first process ended before it was started');
+    }
+    const query = { action: 'create', args: spec.process.args, env: spec.process.env, cwd: spec.process.cwd, user: spec.process.user, architecture: ctx.facts.architecture } as const;
+    const reason = explainExecutable(`/proc/${pid}/root`, query);
+    if (reason) throw reason;
+    joinFilesCgroup(ctx.facts.cgroup, launch.cgroupPath, spec, pid);
+    return { pid, pidStartTime, conmonPid };
+  } finally {
+    conmon.messages.close();
+  }
+}
+
+/** The init's pid, or the reason why there is none. */
+async function waitForPid(conmon: Conmon, request: CreateRequest): Promise<number> {
+  const { process: init } = request.spec;
+  const stop = stopSignal({ timeoutMs: request.timeoutMs, signal: request.signal });
+  try {
+    const message = await Promise.race([conmon.messages.next(), stop.promise]);
+    if (message instanceof EngineError) throw message;
+    const forked = await Promise.race([conmon.forked, stop.promise, Bun.sleep(forkTimeoutMs)]);
+    if (forked instanceof EngineError) throw forked;
+    if (message !== undefined && message.data > 0) return message.data;
+    const text = message?.message || (await conmon.errorText);
+    throw runtimeFailure(text, { action: 'create', args: init.args, cwd: init.cwd });
+  } finally {
+    stop.clear();
+  }
+}
+
+async function undo(ctx: DriverContext, request: CreateRequest): Promise<void> {
+  const { bundlePath, id } = request;
+  killConmon(bundlePath);
+  try {
+    await removeContainer(ctx, id, request.runtime, bundlePath);
+  } catch (error) {
+    ctx.logger.error(`Cannot clean up after the failed create of ${id}: ${messageOf(error)}`);
+  }
+  rmSync(join(ctx.exitDir, id), { force: true });
+  for (const name of Object.values(bundleFiles)) rmSync(join(bundlePath, name), { recursive: true, force: true });
+}

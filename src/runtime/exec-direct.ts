@@ -1,0 +1,253 @@
+import { closeSync } from 'node:fs';
+import { EngineError, type OutputSink, type OutputStream, type ProcessSession } from '../base/index.ts';
+import { makePipe } from '../linux/index.ts';
+import { readPidFile } from './bundle.ts';
+import type { ExecJob } from './exec.ts';
+import { runtimeFailure } from './failure.ts';
+import { childEnvironment, stopSignal } from './run-command.ts';
+import type { ExecHandle } from './types.ts';
+
+/** The runtime writes the pid file when the process is about to run: looked for at growing distances. */
+const pidPauseFirstMs = 1;
+const pidPauseLastMs = 16;
+const startTimeoutMs = 120_000;
+/** Output that a background child of the process still holds open after its end is not waited for longer. */
+const lateOutputMs = 2000;
+const errorTextLimitBytes = 64 * 1024;
+
+/**
+ * `exec` as our direct child. Real pipes, not the socket pairs that Bun.spawn makes: a process may open /dev/stdout, which a
+ * socket refuses (ENXIO).
+ */
+export async function execDirect(job: ExecJob, sink: OutputSink): Promise<ExecHandle> {
+  const { request } = job;
+  const output = makePipe();
+  const errors = makePipe();
+  const input = request.openStdin ? makePipe() : undefined;
+  const child = spawn(job, input?.read, output, errors, input?.write);
+  const relay = new Relay(sink);
+  const readers = [new PipeReader(output.read, 1, relay), new PipeReader(errors.read, 2, relay)];
+  const stdin = input ? new PipeWriter(input.write) : undefined;
+  const stop = stopSignal({ timeoutMs: startTimeoutMs, signal: request.signal });
+  try {
+    const pid = await waitForStart(job, child.exited, stop.promise);
+    if (typeof pid !== 'number') {
+      child.kill('SIGKILL');
+      throw pid;
+    }
+    if (pid === 0) {
+      await Promise.all(readers.map((reader) => reader.finish(lateOutputMs)));
+      throw runtimeFailure(relay.heldErrors(), { action: 'exec', args: request.process.args, cwd: request.process.cwd });
+    }
+    relay.open();
+    return handleOf(pid, child, readers, relay, stdin, request.signal);
+  } catch (error) {
+    for (const reader of readers) reader.cancel();
+    stdin?.end();
+    throw error;
+  } finally {
+    stop.clear();
+  }
+}
+
+interface Child {
+  exited: Promise<number>;
+  kill(signal: 'SIGKILL'): void;
+}
+
+function spawn(job: ExecJob, stdin: number | undefined, output: Pipe, errors: Pipe, stdinWrite: number | undefined): Child {
+  const { launch, request } = job;
+  const argv = [
+    launch.runtime.path, ...launch.runtime.args, `--root=${launch.runtimeRoot}`, 'exec', '--process', job.processPath, '--pid-file', job.pidFile, request.containerId,
+  ];
+  // `detached` (setsid) is in Bun but not in its types: a session of its own, so that a signal to the daemon's terminal is not one to
+  // this process.
+  const own = { env: childEnvironment, cwd: '/', detached: true };
+  try {
+    return Bun.spawn(argv, { stdio: [stdin ?? 'ignore', output.write, errors.write], ...own });
+  } catch (cause) {
+    for (const fd of [output.read, errors.read, stdinWrite]) if (fd !== undefined) closeSync(fd);
+    throw new EngineError('unavailable', `Cannot run ${launch.runtime.path}`, { cause });
+  } finally {
+    for (const fd of [stdin, output.write, errors.write]) if (fd !== undefined) closeSync(fd);
+  }
+}
+
+interface Pipe {
+  read: number;
+  write: number;
+}
+
+/** The pid; 0 when the runtime ended without having started anything; an error when nobody waits any more. */
+async function waitForStart(job: ExecJob, exited: Promise<number>, stop: Promise<EngineError>): Promise<number | EngineError> {
+  let ended = false;
+  void exited.then(() => (ended = true));
+  for (let pauseMs = pidPauseFirstMs; ; pauseMs = Math.min(pauseMs * 2, pidPauseLastMs)) {
+    const over = ended;
+    const pid = readPidFile(job.pidFile);
+    if (pid !== undefined) return pid;
+    if (over) return 0;
+    const stopped = await Promise.race([Bun.sleep(pauseMs), exited, stop]);
+    if (stopped instanceof EngineError) return stopped;
+  }
+}
+
+function handleOf(
+  pid: number, child: Child, readers: PipeReader[], relay: Relay, stdin: PipeWriter | undefined, signal: AbortSignal | undefined,
+): ExecHandle {
+  const closed = Promise.withResolvers<void>();
+  // A client that leaves does not end the process (docker): its output goes nowhere, its input ends.
+  const detach = (): void => {
+    relay.leave();
+    stdin?.end();
+    closed.resolve();
+  };
+  if (signal?.aborted) detach();
+  signal?.addEventListener('abort', detach, { once: true });
+  const exit = child.exited.then(async (code) => {
+    await Promise.all(readers.map((reader) => reader.finish(lateOutputMs)));
+    stdin?.end();
+    relay.end();
+    signal?.removeEventListener('abort', detach);
+    closed.resolve();
+    return code;
+  });
+  const session: ProcessSession = {
+    writeInput: (chunk) => stdin?.write(chunk),
+    closeInput: () => stdin?.end(),
+    detach,
+    closed: closed.promise,
+  };
+  return { pid, session, exit, resize() {} };
+}
+
+/**
+ * Between the pipes and the sink. Until the process has started, standard error may be the runtime's own: it is held back, and is
+ * the error's text when nothing starts. Standard output can only be the process's.
+ */
+class Relay {
+  #held: Uint8Array[] = [];
+  #heldBytes = 0;
+  #opened = Promise.withResolvers<void>();
+  #isOpen = false;
+  #sink: OutputSink | undefined;
+
+  constructor(sink: OutputSink) {
+    this.#sink = sink;
+  }
+
+  write(stream: OutputStream, chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#isOpen) return this.#sink?.write(stream, chunk);
+    if (stream === 1 || this.#heldBytes >= errorTextLimitBytes) return this.#opened.promise.then(() => this.#sink?.write(stream, chunk));
+    this.#held.push(chunk.slice());
+    this.#heldBytes += chunk.length;
+    return undefined;
+  }
+
+  open(): void {
+    if (this.#held.length > 0) {
+      // What comes meanwhile must come after: the promise below is not settled before the held text is delivered.
+      const first = this.#sink?.write(2, Buffer.concat(this.#held));
+      this.#held = [];
+      if (first) {
+        void first.catch(() => this.leave()).then(() => this.#openNow());
+        return;
+      }
+    }
+    this.#openNow();
+  }
+
+  #openNow(): void {
+    this.#isOpen = true;
+    this.#opened.resolve();
+  }
+
+  heldErrors(): string {
+    return Buffer.concat(this.#held).toString('utf8');
+  }
+
+  leave(): void {
+    const sink = this.#sink;
+    this.#sink = undefined;
+    sink?.end();
+  }
+
+  end(): void {
+    this.leave();
+  }
+}
+
+/** Reads a pipe into the relay, one chunk at a time. */
+class PipeReader {
+  readonly #reader;
+  readonly #ended: Promise<void>;
+
+  constructor(readonly fd: number, readonly stream: OutputStream, readonly relay: Relay) {
+    this.#reader = Bun.file(fd).stream().getReader();
+    this.#ended = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        const { done, value } = await this.#reader.read();
+        if (done) return;
+        const wait = this.relay.write(this.stream, value);
+        if (wait) await wait.catch(() => this.relay.leave());
+      }
+    } catch {
+      // Cancelled, or the pipe broke: there is no more either way.
+    } finally {
+      closeSync(this.fd);
+    }
+  }
+
+  /** After the process's end: reads what is left, and waits for who still holds the pipe only so long after the last byte. */
+  async finish(lateMs: number): Promise<void> {
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => late.resolve(), lateMs);
+    await Promise.race([this.#ended, late.promise]);
+    clearTimeout(timer);
+    this.cancel();
+  }
+
+  cancel(): void {
+    void this.#reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Writes a pipe with backpressure. Bun copies what it cannot write at once; a reader that is gone swallows the rest. */
+class PipeWriter {
+  readonly #sink;
+  #ended = false;
+
+  constructor(fd: number) {
+    this.#sink = Bun.file(fd).writer({ highWaterMark: 256 * 1024 });
+    closeSync(fd);
+  }
+
+  write(chunk: Uint8Array): Promise<void> | undefined {
+    if (this.#ended) return undefined;
+    try {
+      const written = this.#sink.write(chunk);
+      const flushed = this.#sink.flush();
+      if (typeof written === 'number' && typeof flushed === 'number') return undefined;
+      return Promise.all([written, flushed]).then(() => undefined, () => this.end());
+    } catch {
+      this.end();
+      return undefined;
+    }
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    void (async () => {
+      try {
+        await this.#sink.end();
+      } catch {
+        // EPIPE: the process closed its input or ended.
+      }
+    })();
+  }
+}
