@@ -1,6 +1,6 @@
 /** A container's state: a discriminated union by `status`. Times are milliseconds since the epoch, with fractions. */
 export type ContainerState =
-  | { readonly status: 'created' }
+  | { readonly status: 'created'; readonly exitCode?: number; /** Why the last start failed. */ readonly error?: string }
   | { readonly status: 'running'; readonly pid: number; readonly startedAt: number }
   | { readonly status: 'paused'; readonly pid: number; readonly startedAt: number }
   | ({ readonly status: 'restarting' } & ExitFacts)
