@@ -1,6 +1,6 @@
 import { open, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { EngineError, Gate, isEngineError, shortId } from '../../base/index.ts';
+import { EngineError, Gate, isEngineError, messageOf, shortId } from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
 import type { BlobStore } from '../store/blobs.ts';
 import { diskError } from '../store/blobs.ts';
@@ -85,7 +85,10 @@ export class Downloads {
           if (!(error instanceof BrokenTransfer)) throw error;
           state = error.state;
           breaks = state.received > before ? 1 : breaks + 1;
-          if (breaks >= breaksMax) throw error.cause;
+          if (breaks >= breaksMax) {
+            const code = isEngineError(error.cause, 'timeout') ? 'timeout' : 'unavailable';
+            throw new EngineError(code, `Cannot fetch blob ${shortId(blob.digest)}: ${messageOf(error.cause)}`, { cause: error.cause });
+          }
           await repository.transport.pause(breaks, signal);
         }
       }
@@ -149,7 +152,7 @@ async function fetchRest(
     throw error;
   }
   if (received < blob.size) {
-    const cause = new EngineError('unavailable', `Cannot fetch blob ${shortId(blob.digest)}: it ended after ${received} of ${blob.size} bytes`);
+    const cause = new EngineError('unavailable', `it ended after ${received} of ${blob.size} bytes`);
     throw new BrokenTransfer(cause, { received, hash });
   }
   return { received, hash };
