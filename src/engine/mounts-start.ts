@@ -1,4 +1,4 @@
-import { closeSync, constants, mkdirSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, constants, mkdirSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf } from '../base/index.ts';
 import { bindMount, mountOf, O_PATH, openat2, readMounts, RESOLVE_IN_ROOT, umountAll } from '../linux/index.ts';
@@ -71,7 +71,8 @@ async function bindSource(request: StartMountsRequest, mount: PlannedMount): Pro
 
 function makeSource(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o755 });
+    mkdirSync(path, { recursive: true });
+    chmodSync(path, 0o755);
   } catch (error) {
     throw new EngineError('internal', `error while creating mount source path '${path}': ${messageOf(error)}`, { cause: error });
   }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, failPoint, fsyncDir, isRecord, messageOf, type Logger } from '../base/index.ts';
@@ -35,6 +35,11 @@ function decodeVolume(name: string, text: string): StoredVolume | undefined {
   return { name, createdAt: json['createdAt'], labels: json['labels'], options: isTextMap(options) ? options : null, anonymous: json['anonymous'] === true };
 }
 
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path, { recursive: true });
+  chmodSync(path, mode);
+}
+
 /**
  * Volumes on disk: a row in the state database and a directory `<graph>/volumes/<name>/_data`. A volume exists when its row
  * does. Making: the directory, then the row. Removing: the directory gets another name, then the row goes, then the files.
@@ -50,7 +55,7 @@ export class VolumeStore {
     this.#db = db;
     this.#root = join(graphRoot, 'volumes');
     this.#logger = logger;
-    mkdirSync(this.#root, { recursive: true, mode: 0o711 });
+    makeDirectory(this.#root, 0o711);
     db.raw.exec('CREATE TABLE IF NOT EXISTS volumes (name TEXT PRIMARY KEY, data TEXT NOT NULL) WITHOUT ROWID');
     for (const row of db.raw.query<{ name: string; data: string }, []>('SELECT name, data FROM volumes').all()) {
       const volume = decodeVolume(row.name, row.data);
@@ -80,7 +85,9 @@ export class VolumeStore {
     const directory = join(this.#root, volume.name);
     mkdirSync(directory, { mode: 0o711 });
     try {
-      mkdirSync(join(directory, dataDirectory), { mode: 0o755 });
+      // Users of containers must get through to the data, whatever the daemon's umask.
+      chmodSync(directory, 0o711);
+      makeDirectory(join(directory, dataDirectory), 0o755);
       fsyncDir(directory);
       fsyncDir(this.#root);
       failPoint('volume.directory');
@@ -132,7 +139,8 @@ export class VolumeStore {
     for (const { name } of this.#volumes.values()) {
       if (existsSync(this.dataPath(name))) continue;
       this.#logger.warn(`The directory of volume ${name} was missing: it is empty now`);
-      mkdirSync(this.dataPath(name), { recursive: true, mode: 0o755 });
+      makeDirectory(join(this.#root, name), 0o711);
+      makeDirectory(this.dataPath(name), 0o755);
     }
   }
 
