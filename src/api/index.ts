@@ -1,1 +1,1 @@
-export { serveApi, type Api } from './serve.ts';
+export { serveApi, type Api, type ApiOptions } from './serve.ts';

@@ -23,8 +23,13 @@ export function serveApi({ engine, logger, limits = {} }: ApiOptions): Api {
   const http = createDockerServer({ engine, logger, version: buildVersion });
   let cri: Promise<CriServer> | undefined;
 
+  async function loadCri(): Promise<CriServer> {
+    const { createCriServer } = await import('./cri/index.ts');
+    return createCriServer({ engine, logger });
+  }
+
   function grpc(socket: Socket, head: Buffer): void {
-    cri ??= import('./cri/index.ts').then(({ createCriServer }) => createCriServer({ engine, logger }));
+    cri ??= loadCri();
     cri.then(
       (server) => server.accept(socket, head),
       (error: unknown) => {

@@ -17,11 +17,12 @@ interface PodName {
   readonly attempt: number;
 }
 
-export function parsePodName(name: string): PodName | undefined {
+function parsePodName(name: string): PodName | undefined {
   const parts = name.split('_');
   const [prefix, container, pod, namespace, uid, attempt] = parts;
-  if (parts.length !== 6 || prefix !== 'k8s' || container === undefined || pod === undefined || namespace === undefined || uid === undefined) return undefined;
-  return /^\d{1,9}$/.test(attempt ?? '') ? { container, pod, namespace, uid, attempt: Number(attempt) } : undefined;
+  if (parts.length !== 6 || prefix !== 'k8s' || !/^\d{1,9}$/.test(attempt ?? '')) return undefined;
+  if (container === undefined || pod === undefined || namespace === undefined || uid === undefined) return undefined;
+  return { container, pod, namespace, uid, attempt: Number(attempt) };
 }
 
 interface PodContainer {

@@ -32,7 +32,8 @@ message ListContainersRequest { ContainerFilter filter = 1; }
 message ListContainersResponse { repeated Container containers = 1; }
 message Container {
   string id = 1; string pod_sandbox_id = 2; ContainerMetadata metadata = 3; ImageSpec image = 4; string image_ref = 5; ContainerState state = 6;
-  int64 created_at = 7; map<string, string> labels = 8; map<string, string> annotations = 9; string image_id = 10;
+  int64 created_at = 7; map<string, string> labels = 8; map<string, string> annotations = 9;
+  string image_id = 10;
 }
 
 message Int64Value { int64 value = 1; }
@@ -54,14 +55,14 @@ message FilesystemUsage { int64 timestamp = 1; FilesystemIdentifier fs_id = 2; U
 `;
 }
 
-/** Methods of the interface that are not served: they are refused by name, not taken for unknown. True: it streams its answers. */
-export const refusedMethods: Readonly<Record<'RuntimeService' | 'ImageService', Readonly<Record<string, boolean>>>> = {
-  RuntimeService: {
-    RunPodSandbox: false, StopPodSandbox: false, RemovePodSandbox: false, PodSandboxStatus: false, CreateContainer: false, StartContainer: false,
-    StopContainer: false, RemoveContainer: false, ContainerStatus: false, UpdateContainerResources: false, ReopenContainerLog: false, ExecSync: false,
-    Exec: false, Attach: false, PortForward: false, ContainerStats: false, ListContainerStats: false, PodSandboxStats: false, ListPodSandboxStats: false,
-    UpdateRuntimeConfig: false, CheckpointContainer: false, GetContainerEvents: true, ListMetricDescriptors: false, ListPodSandboxMetrics: false,
-    RuntimeConfig: false, UpdatePodSandboxResources: false,
-  },
-  ImageService: { PullImage: false, RemoveImage: false },
+/** Methods of the interface that are not served: they are refused by name, not taken for unknown. */
+export const refusedMethods: Readonly<Record<'RuntimeService' | 'ImageService', readonly string[]>> = {
+  RuntimeService: [
+    'RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox', 'PodSandboxStatus', 'CreateContainer', 'StartContainer', 'StopContainer', 'RemoveContainer',
+    'ContainerStatus',
+    'UpdateContainerResources', 'ReopenContainerLog', 'ExecSync', 'Exec', 'Attach', 'PortForward', 'ContainerStats',
+    'ListContainerStats', 'PodSandboxStats', 'ListPodSandboxStats', 'UpdateRuntimeConfig', 'CheckpointContainer', 'GetContainerEvents',
+    'ListMetricDescriptors', 'ListPodSandboxMetrics', 'RuntimeConfig', 'UpdatePodSandboxResources',
+  ],
+  ImageService: ['PullImage', 'RemoveImage'],
 };

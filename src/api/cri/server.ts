@@ -1,5 +1,6 @@
 import {
-  type handleUnaryCall, type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, type ServiceDefinition, status as codes, type UntypedServiceImplementation,
+  type handleUnaryCall, type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, type ServiceDefinition, status as codes,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
 import { type Logger, messageOf } from '../../base/index.ts';
@@ -29,8 +30,8 @@ type Answer = (request: JsonObject) => Promise<Record<string, unknown>> | Record
 /** CRI over gRPC, v1 and v1alpha2, for connections that the wire hands over (Bun's faults 1, 2 and 6: see architecture.md). */
 export function createCriServer({ engine, logger }: { engine: Engine; logger: Logger }): CriServer {
   const server = new Server({
-    'grpc.max_receive_message_length': messageBytesMax, 'grpc.max_send_message_length': messageBytesMax, 'grpc.max_concurrent_streams': concurrentCallsMax,
-    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': messageBytesMax, 'grpc.max_send_message_length': messageBytesMax,
+    'grpc.max_concurrent_streams': concurrentCallsMax, 'grpc.enable_channelz': 0,
   });
   for (const apiVersion of ['v1', 'v1alpha2']) {
     const messages = new Messages(`runtime.${apiVersion}`);
@@ -61,24 +62,27 @@ export function createCriServer({ engine, logger }: { engine: Engine; logger: Lo
   };
 }
 
-function addService(server: Server, messages: Messages, service: 'RuntimeService' | 'ImageService', logger: Logger, answers: Readonly<Record<string, Answer>>): void {
+type Service = 'RuntimeService' | 'ImageService';
+
+function addService(server: Server, messages: Messages, service: Service, logger: Logger, answers: Readonly<Record<string, Answer>>): void {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const handlers: UntypedServiceImplementation = {};
-  const add = (method: string, handler: handleUnaryCall<Buffer, Buffer>, streams = false): void => {
+  const add = (method: string, handler: handleUnaryCall<Buffer, Buffer>): void => {
     // Decoding is left to the handler: a malformed message is then an error with a name, like every other.
     const same = (bytes: Buffer): Buffer => bytes;
     definition[method] = {
-      path: `/${messages.packageName}.${service}/${method}`, requestStream: false, responseStream: streams, requestSerialize: same, requestDeserialize: same,
-      responseSerialize: same, responseDeserialize: same,
+      path: `/${messages.packageName}.${service}/${method}`, requestStream: false, responseStream: false,
+      requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same,
     };
     handlers[method] = handler;
   };
   for (const [method, answer] of Object.entries(answers)) {
-    add(method, unary(logger, method, async (bytes) => messages.encode(`${method}Response`, await answer(messages.decode(`${method}Request`, bytes)))));
+    const encode = async (bytes: Buffer) => messages.encode(`${method}Response`, await answer(messages.decode(`${method}Request`, bytes)));
+    add(method, unary(logger, method, encode));
   }
-  for (const [method, streams] of Object.entries(refusedMethods[service])) {
-    // A streaming handler gets no callback: grpc-js answers UNIMPLEMENTED for it by itself.
-    if (!streams) add(method, (_call, reply) => reply({ code: codes.UNIMPLEMENTED, details: `CRI method ${method} is not supported by this release of iSulad` }));
+  for (const method of refusedMethods[service]) {
+    const details = `CRI method ${method} is not supported by this release of iSulad`;
+    add(method, (_call, reply) => reply({ code: codes.UNIMPLEMENTED, details }));
   }
   server.addService(definition, handlers);
 }

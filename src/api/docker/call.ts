@@ -119,7 +119,8 @@ export class Call {
     const { upgrade, request, response, version } = this.#parts;
     const raw = 'application/vnd.docker.raw-stream';
     const type = !terminal && upgrade !== undefined && version.atLeast('1.42') ? 'application/vnd.docker.multiplexed-stream' : raw;
-    const headers = Object.entries(response.getHeaders()).filter(([name]) => name !== 'connection').map(([name, value]) => `${name}: ${String(value)}`);
+    const kept = Object.entries(response.getHeaders()).filter(([name]) => name !== 'connection');
+    const headers = kept.map(([name, value]) => `${name}: ${String(value)}`);
     const socket = upgrade?.socket ?? request.socket;
     this.#hijacked = true;
     response.detachSocket(socket);
@@ -139,9 +140,8 @@ export class Call {
         stream.end();
       } else {
         const body = `${JSON.stringify({ message })}\n`;
-        const length = `Content-Length: ${Buffer.byteLength(body)}`;
-        const lines = [`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? 'Error'}`, 'Connection: close', 'Content-Type: application/json', length, ...headers];
-        stream.refuse(`${lines.join('\r\n')}\r\n\r\n${body}`);
+        const about = ['Connection: close', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`];
+        stream.refuse(`${[`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? 'Error'}`, ...about, ...headers].join('\r\n')}\r\n\r\n${body}`);
       }
     }
   }

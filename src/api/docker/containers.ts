@@ -89,7 +89,8 @@ export function windowSize(call: Call): { height: number; width: number } {
   const height = call.query.integer('h');
   const width = call.query.integer('w');
   for (const [name, value] of [['h', height], ['w', width]] as const) {
-    if (value === undefined || value < 0 || value > 65_535) throw badRequest(`invalid terminal size ${name}="${call.query.string(name)}": want 0 to 65535`);
+    if (value !== undefined && value >= 0 && value <= 65_535) continue;
+    throw badRequest(`invalid terminal size ${name}="${call.query.string(name)}": want 0 to 65535`);
   }
   return { height: height ?? 0, width: width ?? 0 };
 }

@@ -41,7 +41,8 @@ async function start(call: Call): Promise<void> {
     call.empty(200);
     return;
   }
-  await call.hijack({ terminal: ProcessConfig.tty, stdin: OpenStdin }, (sink, signal) => containers.execStart(id(call), { ...options, sink, signal }));
+  const form = { terminal: ProcessConfig.tty, stdin: OpenStdin };
+  await call.hijack(form, (sink, signal) => containers.execStart(id(call), { ...options, sink, signal }));
 }
 
 function inspect(call: Call): void {

@@ -54,7 +54,7 @@ export function imageInspect(image: ImageRecord, driver: string, version: ApiVer
 /** moby: the container config of an image, with every field that clients read. */
 function configShape(config: NonNullable<ImageRecord['config']['config']>): Record<string, unknown> {
   return {
-    Hostname: '', Domainname: '', User: '', AttachStdin: false, AttachStdout: false, AttachStderr: false, Tty: false, OpenStdin: false, StdinOnce: false,
-    Env: null, Cmd: null, Image: '', Volumes: null, WorkingDir: '', Entrypoint: null, OnBuild: null, Labels: null, ...config,
+    Hostname: '', Domainname: '', User: '', AttachStdin: false, AttachStdout: false, AttachStderr: false, Tty: false, OpenStdin: false,
+    StdinOnce: false, Env: null, Cmd: null, Image: '', Volumes: null, WorkingDir: '', Entrypoint: null, OnBuild: null, Labels: null, ...config,
   };
 }

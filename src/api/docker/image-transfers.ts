@@ -16,8 +16,8 @@ async function create(call: Call): Promise<void> {
   const repository = query.string('repo');
   const tag = query.string('tag');
   const options = {
-    reference: repository !== '' && tag !== '' ? `${repository}:${tag}` : repository, message: query.string('message'), changes: query.strings('changes'),
-    platform: query.string('platform'),
+    reference: repository !== '' && tag !== '' ? `${repository}:${tag}` : repository, message: query.string('message'),
+    changes: query.strings('changes'), platform: query.string('platform'),
   };
   await sendProgress(call, async (progress, signal) => {
     const image = await call.engine.images.import(call.request, options, progress, signal);
@@ -50,7 +50,9 @@ async function push(call: Call): Promise<void> {
 async function load(call: Call): Promise<void> {
   const { query } = call;
   const type = query.string('type') || 'docker';
-  if (type !== 'docker' && type !== 'oci' && type !== 'embedded') throw badRequest(`invalid image type "${type.slice(0, 80)}": want docker or embedded`);
+  if (type !== 'docker' && type !== 'oci' && type !== 'embedded') {
+    throw badRequest(`invalid image type "${type.slice(0, 80)}": want docker or embedded`);
+  }
   const options = { tag: query.string('tag'), type: type === 'embedded' ? type : 'oci', quiet: query.boolean('quiet') } as const;
   await sendProgress(call, async (progress, signal) => {
     await call.engine.images.load(call.request, options, progress, signal);

@@ -45,8 +45,9 @@ function list(call: Call): void {
   checkFilters(filters, ['name', 'id', 'driver', 'type', 'scope', 'label', 'dangling']);
   const matches = ({ Name, Id, Driver }: Network): boolean => {
     const some = (filter: string, test: (wanted: string) => boolean): boolean => filters.get(filter)?.some(test) ?? true;
-    return some('name', (wanted) => Name.includes(wanted)) && some('id', (wanted) => Id.startsWith(wanted)) && some('driver', (wanted) => Driver === wanted)
-      && some('type', (wanted) => wanted === 'builtin') && some('scope', (wanted) => wanted === 'local') && !filters.has('label')
+    return some('name', (wanted) => Name.includes(wanted)) && some('id', (wanted) => Id.startsWith(wanted))
+      && some('driver', (wanted) => Driver === wanted) && some('type', (wanted) => wanted === 'builtin')
+      && some('scope', (wanted) => wanted === 'local') && !filters.has('label')
       && some('dangling', (wanted) => wanted === 'false' || wanted === '0');
   };
   call.send(200, predefined.map(network).filter(matches));

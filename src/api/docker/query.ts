@@ -11,7 +11,9 @@ export class Query {
   /** @throws invalidArgument for more parameters than any request needs. */
   constructor(text: string) {
     this.#parameters = new URLSearchParams(text);
-    if (text.length > parametersMax && this.#parameters.size > parametersMax) throw badRequest(`too many query parameters: at most ${parametersMax} are allowed`);
+    if (text.length > parametersMax && this.#parameters.size > parametersMax) {
+      throw badRequest(`too many query parameters: at most ${parametersMax} are allowed`);
+    }
   }
 
   has(name: string): boolean {
@@ -39,8 +41,8 @@ export class Query {
     const given = this.string(name);
     if (given === '') return undefined;
     const value = Number(given);
-    if (!/^[+-]?\d+$/.test(given) || !Number.isSafeInteger(value)) throw badRequest(`invalid value "${given.slice(0, 80)}" for ${name}: want an integer`);
-    return value;
+    if (/^[+-]?\d+$/.test(given) && Number.isSafeInteger(value)) return value;
+    throw badRequest(`invalid value "${given.slice(0, 80)}" for ${name}: want an integer`);
   }
 
   /**
@@ -50,8 +52,8 @@ export class Query {
   timestamp(name: string): number | undefined {
     const given = this.string(name);
     if (given === '' || given === '0') return undefined;
-    if (!/^-?\d{1,11}(?:\.\d{1,9})?$/.test(given)) throw badRequest(`invalid value "${given.slice(0, 80)}" for ${name}: want seconds[.nanoseconds] since the epoch`);
-    return Number(given) * 1000;
+    if (/^-?\d{1,11}(?:\.\d{1,9})?$/.test(given)) return Number(given) * 1000;
+    throw badRequest(`invalid value "${given.slice(0, 80)}" for ${name}: want seconds[.nanoseconds] since the epoch`);
   }
 
   /** @throws invalidArgument */

@@ -28,7 +28,8 @@ export function parseApiVersion(text: string | undefined): ApiVersion {
   const major = Number(match[1]);
   const minor = Number(match[2]);
   if (major < 1 || (major === 1 && minor < minorOf(minApiVersion))) {
-    throw badRequest(`client version ${text} is too old. Minimum supported API version is ${minApiVersion}, please upgrade your client to a newer version`);
+    const remedy = 'please upgrade your client to a newer version';
+    throw badRequest(`client version ${text} is too old. Minimum supported API version is ${minApiVersion}, ${remedy}`);
   }
   if (major > 1 || minor > minorOf(maxApiVersion)) {
     throw badRequest(`client version ${text} is too new. Maximum supported API version is ${maxApiVersion}`);

@@ -10,7 +10,8 @@ async function list(call: Call): Promise<void> {
 async function create(call: Call): Promise<void> {
   const body = new JsonObject((await call.json()) ?? {}, '');
   const request = {
-    Name: body.string('Name'), Driver: body.string('Driver', 'local') || 'local', DriverOpts: body.stringMap('DriverOpts'), Labels: body.stringMap('Labels'),
+    Name: body.string('Name'), Driver: body.string('Driver') || 'local', DriverOpts: body.stringMap('DriverOpts'),
+    Labels: body.stringMap('Labels'),
   };
   call.send(201, await call.engine.volumes.create(request));
 }

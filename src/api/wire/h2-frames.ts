@@ -16,7 +16,7 @@ export interface FrameHead {
   readonly streamId: number;
 }
 
-export function readFrameHead(bytes: Buffer): FrameHead {
+function readFrameHead(bytes: Buffer): FrameHead {
   return { length: bytes.readUIntBE(0, 3), type: bytes.readUInt8(3), flags: bytes.readUInt8(4), streamId: bytes.readUInt32BE(5) & 0x7fffffff };
 }
 

@@ -1,11 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { EngineError, type OutputSink, type OutputStream, type ProcessSession } from '../../base/index.ts';
+import { EngineError, isRecord, type OutputSink, type OutputStream, type ProcessSession } from '../../base/index.ts';
+import { isHungUp } from '../../linux/index.ts';
 import { frameHeaderBytes, makeFrame, systemErrorStream, writeFrameHeader } from './frame.ts';
 import { defaultWireLimits } from './limits.ts';
 
 /** The largest frame: beyond it output is split, so that the scratch buffer has a bound. */
 const framePayloadMax = 64 * 1024;
+
+/** How often a client that has ended its input is looked for. */
+const hangupCheckMs = 1_000;
 
 export interface HijackOptions {
   /** Everything before the blank line of the answer's head, sent with the first output or by `open`. */
@@ -26,6 +30,8 @@ export class HijackedStream implements OutputSink {
   readonly #options: HijackOptions;
   readonly #scratch: Buffer;
   readonly #gone = new AbortController();
+  /** False where the descriptor is out of sight from the start. */
+  readonly #hadDescriptor: boolean;
   #pendingWrites = 0;
   #opened = false;
   #ended = false;
@@ -34,6 +40,7 @@ export class HijackedStream implements OutputSink {
   constructor(socket: Socket, options: HijackOptions) {
     this.#socket = socket;
     this.#options = options;
+    this.#hadDescriptor = descriptorOf(socket) !== undefined;
     this.#scratch = options.multiplexed ? Buffer.allocUnsafe(frameHeaderBytes + framePayloadMax) : Buffer.alloc(0);
     socket.pause();
     // node:http's parser, where there was no upgrade; it must not see the raw bytes.
@@ -150,22 +157,46 @@ export class HijackedStream implements OutputSink {
       };
       wait.then(resume, resume);
     });
+    let inputOpen = stdin;
     const closeInput = (): void => {
-      if (stdin) session.closeInput();
+      if (inputOpen) session.closeInput();
+      inputOpen = false;
     };
-    if (socket.readableEnded) closeInput();
-    else socket.once('end', closeInput);
-    const leave = (): void => session.detach();
+    let watch: ReturnType<typeof setInterval> | undefined;
+    const inputEnded = (): void => {
+      closeInput();
+      // A client that is gone looks like one that only closed its output; left alone, the session would wait for output to fail.
+      const look = (): void => {
+        const fd = descriptorOf(socket);
+        if (this.#hadDescriptor && (fd === undefined || isHungUp(fd))) socket.destroy();
+      };
+      watch = setInterval(look, hangupCheckMs);
+      watch.unref();
+      look();
+    };
+    if (socket.readableEnded) inputEnded();
+    else socket.once('end', inputEnded);
+    const leave = (): void => {
+      closeInput();
+      session.detach();
+    };
     this.signal.addEventListener('abort', leave, { once: true });
     if (this.signal.aborted) leave();
     socket.resume();
     try {
       await session.closed;
     } finally {
+      clearInterval(watch);
       this.signal.removeEventListener('abort', leave);
       this.end();
     }
   }
+}
+
+/** A socket's descriptor; undefined once Bun has closed it, which it does at a hang-up without an event when the input had ended. */
+function descriptorOf(socket: Socket): number | undefined {
+  const handle = '_handle' in socket ? socket._handle : undefined;
+  return isRecord(handle) && typeof handle['fd'] === 'number' && handle['fd'] >= 0 ? handle['fd'] : undefined;
 }
 
 /**
@@ -173,7 +204,9 @@ export class HijackedStream implements OutputSink {
  * follows is put back. Bun gives it neither by `request` nor apart.
  * @throws invalidArgument, tooLarge
  */
-export async function readUpgradeBody(request: IncomingMessage, socket: Socket, head: Buffer, limitBytes: number, signal: AbortSignal): Promise<Buffer> {
+export async function readUpgradeBody(
+  request: IncomingMessage, socket: Socket, head: Buffer, limitBytes: number, signal: AbortSignal,
+): Promise<Buffer> {
   if (request.headers['transfer-encoding'] !== undefined) {
     throw new EngineError('invalidArgument', 'cannot upgrade a request with Transfer-Encoding: send its body with Content-Length');
   }
