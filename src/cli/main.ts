@@ -1,4 +1,5 @@
-import { buildCommit, buildVersion, EngineError } from '../base/index.ts';
+import { existsSync } from 'node:fs';
+import { buildCommit, buildVersion } from '../base/index.ts';
 import { ApiClient, type Endpoint, defaultHost, parseEndpoint, type TlsOptions } from '../client/index.ts';
 import { type Command, describeFailure, ExitError } from './command.ts';
 import { groups, findCommand } from './commands/index.ts';
@@ -104,20 +105,34 @@ function withoutEmptyShort(flag: Flag): Flag {
   return rest;
 }
 
+/** Flags first, then ISULAD_HOST and ISULAD_TLS_VERIFY; certificates of `~/.iSulad` where none are named (guide 2.3.11.2). */
 function endpointOf(values: FlagValues): Endpoint {
-  const path = (name: string): string | undefined => (values.text(name) === '' ? undefined : values.text(name));
-  const verify = values.bool('tlsverify');
-  const wanted = verify || values.bool('tls');
-  const tls: TlsOptions | undefined = wanted ? { verify, caPath: path('tlscacert'), certPath: path('tlscert'), keyPath: path('tlskey') } : undefined;
-  if (!wanted && (path('tlscacert') ?? path('tlscert') ?? path('tlskey')) !== undefined) {
-    throw new UsageError('--tlscacert, --tlscert and --tlskey need --tls or --tlsverify');
+  const given = (name: string): string | undefined => (values.text(name) === '' ? undefined : values.text(name));
+  const verify = values.bool('tlsverify') || (!values.has('tlsverify') && /^(?:1|true)$/i.test(process.env['ISULAD_TLS_VERIFY'] ?? ''));
+  const host = given('host') ?? (process.env['ISULAD_HOST'] || defaultHost);
+  if (host.startsWith('unix://')) {
+    if (values.bool('tls') || values.bool('tlsverify')) throw new UsageError('TLS needs a tcp:// host');
+    return parseEndpoint(host, undefined);
   }
-  if (tls !== undefined && (tls.certPath === undefined) !== (tls.keyPath === undefined)) throw new UsageError('--tlscert and --tlskey go together');
-  if (tls !== undefined && verify && tls.caPath === undefined) throw new UsageError('--tlsverify needs --tlscacert');
-  const host = values.text('host') || (process.env['ISULAD_HOST'] ?? '') || defaultHost;
-  const endpoint = parseEndpoint(host, tls);
-  if (endpoint.kind === 'unix' && tls !== undefined) throw new EngineError('invalidArgument', 'TLS needs a tcp:// host');
-  return endpoint;
+  if (!verify && !values.bool('tls')) {
+    if ((given('tlscacert') ?? given('tlscert') ?? given('tlskey')) !== undefined) throw new UsageError('--tlscacert, --tlscert and --tlskey need --tls or --tlsverify');
+    return parseEndpoint(withScheme(host), undefined);
+  }
+  const home = (name: string): string | undefined => {
+    const path = `${process.env['HOME'] ?? ''}/.iSulad/${name}`;
+    return existsSync(path) ? path : undefined;
+  };
+  const [certPath, keyPath] = given('tlscert') === undefined && given('tlskey') === undefined ? [home('cert.pem'), home('key.pem')] : [given('tlscert'), given('tlskey')];
+  if ((certPath === undefined) !== (keyPath === undefined)) throw new UsageError('--tlscert and --tlskey go together');
+  const caPath = given('tlscacert') ?? home('ca.pem');
+  if (verify && caPath === undefined) throw new UsageError('--tlsverify needs --tlscacert, or ~/.iSulad/ca.pem');
+  const tls: TlsOptions = { verify, caPath, certPath, keyPath };
+  return parseEndpoint(withScheme(host), tls);
+}
+
+/** The guide writes ISULAD_HOST=localhost:2375. */
+function withScheme(host: string): string {
+  return host.includes('://') ? host : `tcp://${host}`;
 }
 
 async function showHelp(words: readonly string[]): Promise<number> {
