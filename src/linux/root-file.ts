@@ -1,6 +1,7 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { EngineError, errnoOf } from '../base/index.ts';
-import { O_PATH, openat2, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from './openat2.ts';
+import { openRegularAt } from './open-regular.ts';
+import { O_PATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from './openat2.ts';
 
 /**
  * Reads a file as a process whose root is `rootDir` sees it: links stay inside. Undefined when it is not there or is no plain file.
@@ -8,19 +9,18 @@ import { O_PATH, openat2, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS } from './opena
  */
 export function readFileInRoot(rootDir: string, path: string, limitBytes: number): Buffer | undefined {
   const rootFd = openSync(rootDir, O_PATH | constants.O_DIRECTORY);
-  let fd: number;
+  let opened: ReturnType<typeof openRegularAt>;
   try {
-    // Without O_NONBLOCK a fifo of that name would hold the daemon.
-    fd = openat2(rootFd, path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    opened = openRegularAt(rootFd, path, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS, true);
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENXIO'].includes(errnoOf(error) ?? '')) return undefined;
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(errnoOf(error) ?? '')) return undefined;
     throw error;
   } finally {
     closeSync(rootFd);
   }
+  if (!opened) return undefined;
+  const { fd, stat } = opened;
   try {
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) return undefined;
     if (stat.size > limitBytes) {
       throw new EngineError('tooLarge', `Cannot read ${path} of the container: ${stat.size} bytes, the limit is ${limitBytes}`);
     }

@@ -105,7 +105,9 @@ async function* throughStream(source: AsyncIterable<Uint8Array>, codec: Duplex, 
   }
 }
 
-async function* throughTool(source: AsyncIterable<Uint8Array>, command: readonly [string, ...string[]], signal: AbortSignal): AsyncGenerator<Uint8Array> {
+type Command = readonly [name: string, ...args: string[]];
+
+async function* throughTool(source: AsyncIterable<Uint8Array>, command: Command, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const [name, ...args] = command;
   const child = spawn(name, args, { stdio: ['pipe', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
   const ended = new Promise<string>((resolve) => {

@@ -3,6 +3,7 @@ import { errnoOf } from '../../base/index.ts';
 import { namesIn, O_PATH, openat2, rawBytes, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFDIR, S_IFMT, statAt } from '../../linux/index.ts';
 import type { FileStat } from '../../linux/index.ts';
 import { isOpaque, isWhiteout } from './overlay-form.ts';
+import { splitPath } from './paths.ts';
 
 /** What layers together show at a path. */
 interface Found {
@@ -17,6 +18,7 @@ interface Found {
  */
 export class LowerDirs implements Disposable {
   readonly #roots: number[] = [];
+  #last: { path: string; found: Found | undefined } | undefined;
 
   constructor(paths: readonly string[]) {
     try {
@@ -25,10 +27,6 @@ export class LowerDirs implements Disposable {
       this[Symbol.dispose]();
       throw error;
     }
-  }
-
-  get none(): boolean {
-    return this.#roots.length === 0;
   }
 
   /** The file at a raw path, links not followed; undefined when there is none. */
@@ -71,16 +69,12 @@ export class LowerDirs implements Disposable {
   #find(path: string): Found | undefined {
     const [top] = this.#roots;
     if (top === undefined) return undefined;
-    let found: Found = { stat: statAt(top, ''), roots: this.#roots };
-    if (path === '') return found;
-    let prefix = '';
-    for (const part of path.split('/')) {
-      prefix = prefix === '' ? part : `${prefix}/${part}`;
-      const next = merge(found.roots, prefix);
-      if (!next) return undefined;
-      found = next;
-    }
-    return found;
+    if (path === '') return { stat: statAt(top, ''), roots: this.#roots };
+    const [parent] = splitPath(path);
+    // Files of one directory are asked for one after the other.
+    if (this.#last?.path !== parent) this.#last = { path: parent, found: this.#find(parent) };
+    const above = this.#last.found;
+    return above && merge(above.roots, path);
   }
 
   [Symbol.dispose](): void {
