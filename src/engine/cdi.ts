@@ -59,7 +59,9 @@ function bad(message: string): EngineError {
 }
 
 function find(specs: readonly CdiSpec[], name: string): CdiSpec[] {
-  if (!isCdiName(name)) throw bad(`CDI device injection failed: ${JSON.stringify(name.slice(0, 200))} is no qualified name, want vendor.com/class=name`);
+  if (!isCdiName(name)) {
+    throw bad(`CDI device injection failed: ${JSON.stringify(name.slice(0, 200))} is no qualified name, want vendor.com/class=name`);
+  }
   const cut = name.indexOf('=');
   return specs.filter((spec) => spec.kind === name.slice(0, cut) && spec.devices.has(name.slice(cut + 1)));
 }
@@ -140,7 +142,9 @@ const knownEdits: ReadonlySet<string> = new Set(['env', 'deviceNodes', 'mounts',
 
 function apply(result: CdiEdits, edits: Json, path: string): void {
   const strange = Object.keys(edits).find((name) => !knownEdits.has(name));
-  if (strange !== undefined) throw new EngineError('unsupported', `Cannot use CDI specification ${path}: ${JSON.stringify(strange.slice(0, 80))} is not supported`);
+  if (strange !== undefined) {
+    throw new EngineError('unsupported', `Cannot use CDI specification ${path}: ${JSON.stringify(strange.slice(0, 80))} is not supported`);
+  }
   for (const variable of strings(edits, 'env', path)) {
     if (!/^[^=]+=/.test(variable)) throw bad(`Invalid CDI specification ${path}: env must be of the form NAME=VALUE`);
     result.env.push(variable);
@@ -149,14 +153,18 @@ function apply(result: CdiEdits, edits: Json, path: string): void {
   for (const mount of objects(edits, 'mounts', path)) result.mounts.push(mountOf(mount, path));
   for (const hook of objects(edits, 'hooks', path)) addHook(result.hooks, hook, path);
   for (const gid of [edits['additionalGIDs'] ?? edits['additionalGids'] ?? []].flat()) {
-    if (typeof gid !== 'number' || !Number.isInteger(gid) || gid <= 0) throw bad(`Invalid CDI specification ${path}: additionalGIDs must hold group ids`);
+    if (typeof gid !== 'number' || !Number.isInteger(gid) || gid <= 0) {
+      throw bad(`Invalid CDI specification ${path}: additionalGIDs must hold group ids`);
+    }
     result.additionalGids.push(gid);
   }
 }
 
 function mountOf(mount: Json, path: string): ResolvedMount {
   const type = mount['type'] ?? 'bind';
-  if (type !== 'bind' && type !== 'tmpfs') throw new EngineError('unsupported', `Cannot use CDI specification ${path}: mounts of type ${String(type)} are not supported`);
+  if (type !== 'bind' && type !== 'tmpfs') {
+    throw new EngineError('unsupported', `Cannot use CDI specification ${path}: mounts of type ${String(type)} are not supported`);
+  }
   const given = strings(mount, 'options', path);
   const isPropagation = (option: string): boolean => propagations.some((known) => known === option);
   return {
@@ -169,11 +177,17 @@ function deviceOf(node: Json, path: string): DeviceMapping {
   const target = textOf(node, 'path', path);
   const source = node['hostPath'] === undefined ? target : textOf(node, 'hostPath', path);
   const permissions = node['permissions'] ?? '';
-  if (typeof permissions !== 'string' || !/^[rwm]{0,3}$/.test(permissions)) throw bad(`Invalid CDI specification ${path}: permissions of ${target} must be letters of rwm`);
+  if (typeof permissions !== 'string' || !/^[rwm]{0,3}$/.test(permissions)) {
+    throw bad(`Invalid CDI specification ${path}: permissions of ${target} must be letters of rwm`);
+  }
   // The node's own numbers and owner are what the container gets.
   const fixed = ['uid', 'gid', 'fileMode'].find((name) => node[name] !== undefined);
-  if (fixed !== undefined) throw new EngineError('unsupported', `Cannot use CDI specification ${path}: ${fixed} of device ${target} is not supported`);
-  if (statSync(source, { throwIfNoEntry: false }) === undefined) throw bad(`CDI device injection failed: ${source} (of ${path}) does not exist on this host`);
+  if (fixed !== undefined) {
+    throw new EngineError('unsupported', `Cannot use CDI specification ${path}: ${fixed} of device ${target} is not supported`);
+  }
+  if (statSync(source, { throwIfNoEntry: false }) === undefined) {
+    throw bad(`CDI device injection failed: ${source} (of ${path}) does not exist on this host`);
+  }
   return { PathOnHost: source, PathInContainer: target, CgroupPermissions: permissions === '' ? 'rwm' : permissions };
 }
 

@@ -159,7 +159,9 @@ export class EventBus {
    */
   subscribe(options: EventOptions, signal: AbortSignal): AsyncIterable<EventMessage> {
     checkFilters(options.filters, filterNames);
-    if (this.#subscribers.size >= subscribersMax) throw new EngineError('resourceExhausted', `Cannot watch events: ${subscribersMax} others do already`);
+    if (this.#subscribers.size >= subscribersMax) {
+      throw new EngineError('resourceExhausted', `Cannot watch events: ${subscribersMax} others do already`);
+    }
     const untilNano = options.until === undefined ? Infinity : options.until * 1e6;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = (): void => subscription.end();

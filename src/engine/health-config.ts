@@ -31,13 +31,17 @@ export function checkHealthConfig(config: HealthConfig): void {
   }
   const retries = config.Retries ?? 0;
   if (retries < 0) throw new EngineError('invalidArgument', 'Retries in Healthcheck cannot be negative');
-  if (retries > retriesMax || !Number.isInteger(retries)) throw new EngineError('invalidArgument', `Retries in Healthcheck cannot be more than ${retriesMax}`);
+  if (retries > retriesMax || !Number.isInteger(retries)) {
+    throw new EngineError('invalidArgument', `Retries in Healthcheck cannot be more than ${retriesMax}`);
+  }
   const [kind, ...rest] = config.Test ?? [];
   if (kind === undefined || kind === 'NONE') {
     if (rest.length > 0) throw new EngineError('invalidArgument', 'Invalid Healthcheck: NONE takes no arguments');
     return;
   }
-  if (kind !== 'CMD' && kind !== 'CMD-SHELL') throw new EngineError('invalidArgument', `Unknown healthcheck type '${kind.slice(0, 80)}' (expected 'CMD')`);
+  if (kind !== 'CMD' && kind !== 'CMD-SHELL') {
+    throw new EngineError('invalidArgument', `Unknown healthcheck type '${kind.slice(0, 80)}' (expected 'CMD')`);
+  }
   if (rest.length === 0 || rest[0] === '') throw new EngineError('invalidArgument', `Invalid Healthcheck: ${kind} needs a command`);
   if (kind === 'CMD-SHELL' && rest.length > 1) throw new EngineError('invalidArgument', 'Invalid Healthcheck: CMD-SHELL takes one command');
 }

@@ -31,7 +31,9 @@ export function loadHooks(path: string): OciHooks {
   let count = 0;
   for (const [name, list] of Object.entries(decoded)) {
     const kind = kinds.find((known) => known === name);
-    if (kind === undefined) throw bad(`Invalid hook spec ${path}: unknown kind of hook ${JSON.stringify(name.slice(0, 80))}, want prestart, poststart or poststop`);
+    if (kind === undefined) {
+      throw bad(`Invalid hook spec ${path}: unknown kind of hook ${JSON.stringify(name.slice(0, 80))}, want prestart, poststart or poststop`);
+    }
     if (list === null) continue;
     if (!Array.isArray(list)) throw bad(`Invalid hook spec ${path}: ${kind} must be a list`);
     count += list.length;
@@ -102,7 +104,9 @@ function checkProgram(where: string, path: string): void {
   if (stat === undefined) throw bad(`${where}: path ${path} does not exist`);
   if (!stat.isFile()) throw bad(`${where}: path ${path} is no regular file`);
   if (stat.uid !== 0) throw bad(`${where}: the owner of ${path} must be root`);
-  if ((stat.mode & 0o022) !== 0) throw bad(`${where}: only root may have write permission for ${path}, its mode is ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}`);
+  if ((stat.mode & 0o022) !== 0) {
+    throw bad(`${where}: only root may have write permission for ${path}, its mode is ${(stat.mode & 0o7777).toString(8).padStart(4, '0')}`);
+  }
   if ((stat.mode & 0o111) === 0) throw bad(`${where}: ${path} is not executable`);
 }
 

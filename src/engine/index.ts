@@ -1,1 +1,4 @@
 export type * from './types.ts';
+export type { EngineOptions } from './context.ts';
+export { openEngine, type EngineParts } from './engine.ts';
+export { loadHooks } from './hooks.ts';

@@ -87,7 +87,10 @@ function checkPropagation({ source, propagation }: PlannedMount): void {
   const marks = entry?.propagation ?? [];
   const isShared = marks.some((mark) => mark.startsWith('shared:'));
   if (isShared || (wantsSlave && marks.some((mark) => mark.startsWith('master:')))) return;
-  throw new EngineError('invalidArgument', `path ${source} is mounted on ${entry?.mountPoint ?? '/'} but it is not a ${wantsShared ? 'shared' : 'shared or slave'} mount`);
+  throw new EngineError(
+    'invalidArgument',
+    `path ${source} is mounted on ${entry?.mountPoint ?? '/'} but it is not a ${wantsShared ? 'shared' : 'shared or slave'} mount`,
+  );
 }
 
 /** Directories that must keep their labels (guide 1.3.9.3.2), and everything under /usr. */
@@ -107,7 +110,10 @@ async function volumeSource(request: StartMountsRequest, mount: PlannedMount, in
     try {
       await volumes.copyUp(mount.source, request.rootfs, mount.target);
     } catch (error) {
-      throw new EngineError('internal', `Cannot fill volume ${mount.source} from ${mount.target} of the image: ${messageOf(error)}`, { cause: error });
+      throw new EngineError(
+        'internal',
+        `Cannot fill volume ${mount.source} from ${mount.target} of the image: ${messageOf(error)}`, { cause: error },
+      );
     }
   }
   await relabel(request, mount, data);
@@ -125,7 +131,10 @@ function subpathSource(request: StartMountsRequest, mount: PlannedMount, data: s
     try {
       fd = openat2(root, mount.subpath, O_PATH, RESOLVE_IN_ROOT);
     } catch (error) {
-      throw new EngineError('invalidArgument', `Cannot access subpath ${mount.subpath} of volume ${mount.source}: ${messageOf(error)}`, { cause: error });
+      throw new EngineError(
+        'invalidArgument',
+        `Cannot access subpath ${mount.subpath} of volume ${mount.source}: ${messageOf(error)}`, { cause: error },
+      );
     }
     try {
       const source = `/proc/self/fd/${fd}`;
@@ -166,7 +175,10 @@ async function imageSource(request: StartMountsRequest, mount: PlannedMount, ind
   const [stderr, status] = await Promise.all([child.stderr.text(), child.exited]);
   if (status !== 0) {
     const reason = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
-    throw new EngineError('invalidArgument', `Cannot mount ${mount.type} image ${mount.source}: ${reason === '' ? `mount ended with status ${status}` : reason}`);
+    throw new EngineError(
+      'invalidArgument',
+      `Cannot mount ${mount.type} image ${mount.source}: ${reason === '' ? `mount ended with status ${status}` : reason}`,
+    );
   }
   return place;
 }

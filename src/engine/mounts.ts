@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { EngineError } from '../base/index.ts';
-import { checkMountTarget, checkTmpfsOptions, parseBytes, parseVolumesFrom, parseVolumeSpec, propagations, type HostConfig, type MountRequest } from '../model/index.ts';
+import {
+  checkMountTarget, checkTmpfsOptions, parseBytes, parseVolumesFrom, parseVolumeSpec, propagations, type HostConfig, type MountRequest,
+} from '../model/index.ts';
 import type { VolumeService } from '../volumes/index.ts';
 import type { MountPoint } from './types.ts';
 
@@ -218,7 +220,9 @@ function wholeSize(option: string): string {
 export function mountPointsOf(mounts: readonly PlannedMount[], pathOf: (volume: string) => string): MountPoint[] {
   return mounts.filter((mount) => !mount.hidden).map((mount) => {
     const common = { Destination: mount.target, Mode: mount.mode, RW: !mount.readOnly };
-    if (mount.type === 'volume') return { Type: 'volume', Name: mount.source, Source: pathOf(mount.source), ...common, Driver: 'local', Propagation: '' };
+    if (mount.type === 'volume') {
+      return { Type: 'volume', Name: mount.source, Source: pathOf(mount.source), ...common, Driver: 'local', Propagation: '' };
+    }
     return { Type: mount.type, Source: mount.source, ...common, Propagation: mount.type === 'bind' ? mount.propagation || 'rprivate' : '' };
   });
 }

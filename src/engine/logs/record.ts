@@ -25,7 +25,9 @@ export class RecordView {
     // `std???` and the tag stand behind the time: ` stdout F `.
     const content = space + 10;
     if (space < start + timeMin || space > start + timeMax || content > end) return false;
-    if (bytes[space + 1] !== 115 || bytes[space + 2] !== 116 || bytes[space + 3] !== 100 || bytes[space + 7] !== 32 || bytes[space + 9] !== 32) return false;
+    if (bytes[space + 1] !== 115 || bytes[space + 2] !== 116 || bytes[space + 3] !== 100 || bytes[space + 7] !== 32 || bytes[space + 9] !== 32) {
+      return false;
+    }
     const which = bytes[space + 4];
     const tag = bytes[space + 8];
     if ((which !== 111 && which !== 101) || (tag !== 70 && tag !== 80)) return false;

@@ -1,0 +1,95 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import { serveApi } from '../api/index.ts';
+import { buildCommit, buildVersion } from '../base/index.ts';
+import type { Logger } from '../base/index.ts';
+import { loadHooks, openEngine } from '../engine/index.ts';
+import type { Engine, EngineOptions } from '../engine/index.ts';
+import { openImageService } from '../images/index.ts';
+import { openRuntime } from '../runtime/index.ts';
+import { StateDb } from '../state/index.ts';
+import { openOverlay2 } from '../storage/index.ts';
+import { VolumeService } from '../volumes/index.ts';
+import type { DaemonConfig } from './config/index.ts';
+
+export interface ComposedDaemon {
+  readonly engine: Engine;
+  handleConnection(socket: Socket): void;
+  /** Stops serving and lets open work end; containers go on. */
+  close(): Promise<void>;
+}
+
+/** Chooses the implementations, hands them to the engine, and puts the API before it. */
+export async function compose(config: DaemonConfig, logger: Logger): Promise<ComposedDaemon> {
+  const options = engineOptions(config);
+  mkdirSync(config.graph, { recursive: true, mode: 0o711 });
+  mkdirSync(join(config.state, 'bundles'), { recursive: true, mode: 0o711 });
+  // Left by an earlier daemon (guide 1.2.3.3): nothing in it outlives its process.
+  rmSync(config.tmpDir, { recursive: true, force: true });
+  mkdirSync(config.tmpDir, { recursive: true, mode: 0o700 });
+  const db = new StateDb(join(config.graph, 'isulad.db'));
+  const snapshots = openOverlay2({ graphRoot: config.graph, options: config.storageOpts, logger });
+  const images = await openImageService({
+    graphRoot: config.graph,
+    db,
+    snapshots,
+    logger,
+    options: {
+      insecureRegistries: config.insecureRegistries,
+      registryMirrors: config.registryMirrors,
+      defaultHost: config.defaultHost,
+      transformation: config.registryTransformation,
+      useDecryptedKey: config.useDecryptedKey,
+      insecureSkipVerify: config.insecureSkipVerifyEnforce,
+      imageOptTimeoutMs: config.imageOptTimeoutMs,
+      layerCheck: config.imageLayerCheck,
+    },
+  });
+  const runtime = await openRuntime({
+    stateRoot: config.state,
+    graphRoot: config.graph,
+    logger,
+    runtimes: Object.fromEntries(Object.entries(config.runtimes).map(([name, { path, args }]) => [name, { path, args: [...args] }])),
+    defaultRuntime: config.defaultRuntime,
+  });
+  const volumes = new VolumeService({ graphRoot: config.graph, db, logger });
+  const engine = openEngine({ options, logger, db, snapshots, images, runtime, volumes });
+  await engine.recover();
+  const api = serveApi({ engine, logger });
+  return {
+    engine,
+    handleConnection: (socket) => api.handleConnection(socket),
+    async close() {
+      await api.close();
+      await engine.close();
+      db[Symbol.dispose]();
+    },
+  };
+}
+
+function engineOptions(config: DaemonConfig): EngineOptions {
+  return {
+    graphRoot: config.graph,
+    stateRoot: config.state,
+    cgroupParent: config.cgroupParent,
+    defaultRuntime: config.defaultRuntime,
+    umask: config.umask === 'normal' ? 0o022 : 0o027,
+    startTimeoutMs: config.startTimeoutMs,
+    defaultUlimits: config.defaultUlimits,
+    containerLog: { Type: config.containerLogDriver, Config: { ...config.containerLogOpts } },
+    defaultHooks: config.hookSpec === '' ? undefined : loadHooks(config.hookSpec),
+    version: buildVersion,
+    gitCommit: buildCommit,
+    facts: {
+      LogLevel: config.logLevel,
+      RegistryConfig: {
+        InsecureRegistryCIDRs: [],
+        IndexConfigs: {},
+        Mirrors: [...config.registryMirrors],
+        InsecureRegistries: [...config.insecureRegistries],
+      },
+      IndexServerAddress: config.defaultHost,
+    },
+  };
+}

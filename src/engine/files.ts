@@ -1,0 +1,11 @@
+import type { Readable } from 'node:stream';
+import { EngineError } from '../base/index.ts';
+import type { Container } from './container.ts';
+import type { EngineContext } from './context.ts';
+import type { PathStat } from './types.ts';
+const no = (): never => { throw new EngineError('unsupported', 'soon'); };
+export const containerChanges = async (_c: EngineContext, _d: Container): Promise<{ Path: string; Kind: 0 | 1 | 2 }[]> => no();
+export const exportContainer = async (_c: EngineContext, _d: Container, _s: AbortSignal): Promise<Readable> => no();
+export const archiveStat = async (_c: EngineContext, _d: Container, _p: string): Promise<PathStat> => no();
+export const archiveGet = async (_c: EngineContext, _d: Container, _p: string, _s: AbortSignal): Promise<{ stat: PathStat; tar: Readable }> => no();
+export const archivePut = async (_c: EngineContext, _d: Container, _p: string, _t: Readable, _o: unknown, _s: AbortSignal): Promise<void> => no();

@@ -1,0 +1,29 @@
+import { EngineError } from '../base/index.ts';
+import type { Container } from './container.ts';
+import type { EngineContext } from './context.ts';
+import { publish } from './publish.ts';
+
+export async function pauseContainer(ctx: EngineContext, container: Container): Promise<void> {
+  await container.lane.run(async () => {
+    const state = container.state;
+    if (state.status === 'paused') throw new EngineError('conflict', `Container ${container.name} is already paused`);
+    if (state.status !== 'running') throw new EngineError('conflict', `Container ${container.id} is not running`);
+    await ctx.runtime.freeze(container.record.cgroupPath);
+    container.dynamics.state = { ...state, status: 'paused' };
+    await ctx.store.saveDynamics(container);
+    ctx.health.pause(container.id);
+    publish(ctx, container, 'pause');
+  });
+}
+
+export async function unpauseContainer(ctx: EngineContext, container: Container): Promise<void> {
+  await container.lane.run(async () => {
+    const state = container.state;
+    if (state.status !== 'paused') throw new EngineError('conflict', `Container ${container.id} is not paused`);
+    await ctx.runtime.thaw(container.record.cgroupPath);
+    container.dynamics.state = { ...state, status: 'running' };
+    await ctx.store.saveDynamics(container);
+    ctx.health.resume(container.id);
+    publish(ctx, container, 'unpause');
+  });
+}

@@ -1,0 +1,102 @@
+import { EngineError, isContainerId } from '../base/index.ts';
+import type { ContainerId, ExecId } from '../base/index.ts';
+import type { StateDb } from '../state/index.ts';
+import { Container } from './container.ts';
+import type { ContainerDynamics, ContainerRecord } from './record.ts';
+
+/**
+ * All containers, in memory for reading and in SQLite for keeping. A write resolves when it is durable; memory changes only
+ * through the callers that hold the container's lane.
+ */
+export class ContainerStore {
+  readonly #byId = new Map<ContainerId, Container>();
+  /** Names in use, those of containers being made among them. */
+  readonly #names = new Map<string, ContainerId>();
+
+  /** Which container an exec session is of; sessions live in memory only. */
+  readonly execOwners = new Map<ExecId, Container>();
+
+  constructor(readonly db: StateDb) {
+    db.raw.exec(`CREATE TABLE IF NOT EXISTS container (
+      id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL, dynamics TEXT NOT NULL) WITHOUT ROWID`);
+    const rows = db.raw.query<{ record: string; dynamics: string }, []>('SELECT record, dynamics FROM container').all();
+    for (const row of rows) {
+      const record: ContainerRecord = JSON.parse(row.record);
+      const dynamics: ContainerDynamics = JSON.parse(row.dynamics);
+      this.#byId.set(record.id, new Container(record, dynamics));
+      this.#names.set(record.name, record.id);
+    }
+  }
+
+  all(): Container[] {
+    return [...this.#byId.values()];
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  get(id: ContainerId): Container | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** By full id, name (with or without docker's leading `/`) or unique id prefix, in that order. */
+  find(reference: string): Container {
+    if (reference === '') throw new EngineError('invalidArgument', 'Cannot find container: no name or id given');
+    const exact = isContainerId(reference) ? this.#byId.get(reference) : undefined;
+    if (exact) return exact;
+    const named = this.#names.get(reference.startsWith('/') ? reference.slice(1) : reference);
+    const container = named === undefined ? undefined : this.#byId.get(named);
+    if (container) return container;
+    let found: Container | undefined;
+    for (const [id, candidate] of this.#byId) {
+      if (!id.startsWith(reference)) continue;
+      if (found) throw new EngineError('invalidArgument', `Multiple IDs found with provided prefix: ${reference}`);
+      found = candidate;
+    }
+    if (!found) throw new EngineError('notFound', `No such container: ${reference}`);
+    return found;
+  }
+
+  /** Takes a name until `releaseName`; the record makes it durable. */
+  reserveName(name: string, id: ContainerId): void {
+    const holder = this.#names.get(name);
+    if (holder !== undefined) {
+      throw new EngineError(
+        'conflict',
+        `Conflict. The container name "/${name}" is already in use by container "${holder}". ` +
+          'You have to remove (or rename) that container to be able to reuse that name.',
+      );
+    }
+    this.#names.set(name, id);
+  }
+
+  releaseName(name: string, id: ContainerId): void {
+    if (this.#names.get(name) === id) this.#names.delete(name);
+  }
+
+  async insert(container: Container): Promise<void> {
+    const { record, dynamics } = container;
+    const row = { id: record.id, name: record.name, record: JSON.stringify(record), dynamics: JSON.stringify(dynamics) };
+    await this.db.write((db) => db.query('INSERT INTO container VALUES ($id, $name, $record, $dynamics)').run(row));
+    this.#byId.set(record.id, container);
+  }
+
+  async saveDynamics(container: Container): Promise<void> {
+    const row = { id: container.id, dynamics: JSON.stringify(container.dynamics) };
+    await this.db.write((db) => db.query('UPDATE container SET dynamics = $dynamics WHERE id = $id').run(row));
+  }
+
+  async saveRecord(container: Container): Promise<void> {
+    const row = { id: container.id, name: container.record.name, record: JSON.stringify(container.record) };
+    await this.db.write((db) => db.query('UPDATE container SET name = $name, record = $record WHERE id = $id').run(row));
+  }
+
+  async delete(container: Container): Promise<void> {
+    const id = container.id;
+    await this.db.write((db) => db.query('DELETE FROM container WHERE id = $id').run({ id }));
+    this.#byId.delete(id);
+    this.releaseName(container.record.name, id);
+    for (const exec of container.execs.keys()) this.execOwners.delete(exec);
+  }
+}
