@@ -1,5 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../base/index.ts';
 import { bundleFiles, readLaunch, readPidFile, type Launch } from './bundle.ts';
@@ -38,14 +37,13 @@ export async function execInContainer(ctx: DriverContext, request: ExecRequest):
   const directory = join(request.bundlePath, bundleFiles.execs, request.execId.slice(0, 16));
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const job: ExecJob = { ctx, request, launch, directory, processPath: join(directory, 'process.json'), pidFile: join(directory, 'pid') };
-  const forget = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const forget = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     writeFileSync(job.processPath, ociJson(request.process), { mode: 0o600 });
     const handle = request.sink !== undefined && !request.process.terminal ? await execDirect(job, request.sink) : await execMonitored(job);
-    void handle.exit.finally(forget).catch(() => undefined);
-    return handle;
+    return { ...handle, exit: handle.exit.finally(forget) };
   } catch (error) {
-    await forget();
+    forget();
     throw error;
   }
 }

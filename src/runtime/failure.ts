@@ -22,7 +22,7 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
   const make = (what: string, code: ErrorCode, exitCode?: number): EngineError => (
     new EngineError(code, `OCI runtime ${command.action} failed: ${what}`, exitCode === undefined ? undefined : { exitCode })
   );
-  if (/executable file .* not found in \$PATH/.test(detail)) {
+  if (/executable file .*not found in \$PATH/.test(detail)) {
     if (program.includes('/')) return make(`exec: "${program}": stat ${program}: no such file or directory`, 'invalidArgument', exitNotFound);
     return make(`exec: "${program}": executable file not found in $PATH`, 'invalidArgument', exitNotFound);
   }
