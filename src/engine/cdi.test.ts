@@ -8,16 +8,23 @@ test('devices by name: edits of the specification once, then of each device; lat
   const [low, high] = [`${root}/etc`, `${root}/run`];
   mkdirSync(low);
   mkdirSync(high);
-  const spec = (devices: unknown[], edits: unknown = {}): string => JSON.stringify({ cdiVersion: '0.6.0', kind: 'vendor.com/net', containerEdits: edits, devices });
+  const spec = (devices: unknown[], edits: unknown = {}): string => (
+    JSON.stringify({ cdiVersion: '0.6.0', kind: 'vendor.com/net', containerEdits: edits, devices })
+  );
   writeFileSync(`${low}/a.json`, spec([
     { name: 'zero', containerEdits: { deviceNodes: [{ path: '/dev/card0', hostPath: '/dev/zero', permissions: 'rw' }], additionalGIDs: [44] } },
     { name: 'one', containerEdits: { env: ['ONE=low'] } },
   ], { env: ['ALL=1'], mounts: [{ hostPath: '/lib', containerPath: '/vlib', options: ['ro', 'rslave', 'nosuid'] }] }));
-  writeFileSync(`${high}/b.yaml`, 'cdiVersion: "0.6.0"\nkind: vendor.com/net\ndevices:\n  - name: one\n    containerEdits:\n      env:\n        - ONE=high\n      hooks:\n        - hookName: createContainer\n          path: /bin/hook\n          timeout: 3\n');
+  writeFileSync(`${high}/b.yaml`, [
+    'cdiVersion: "0.6.0"', 'kind: vendor.com/net', 'devices:', '  - name: one', '    containerEdits:', '      env:', '        - ONE=high',
+    '      hooks:', '        - hookName: createContainer', '          path: /bin/hook', '          timeout: 3', '',
+  ].join('\n'));
   writeFileSync(`${high}/broken.json`, '{');
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (message: string) => void warnings.push(message) };
-  const names = (...list: string[]): ReturnType<typeof resolveCdi> => resolveCdi(list.map((name) => `vendor.com/net=${name}`), logger, [low, high, `${root}/none`]);
+  const names = (...list: string[]): ReturnType<typeof resolveCdi> => (
+    resolveCdi(list.map((name) => `vendor.com/net=${name}`), logger, [low, high, `${root}/none`])
+  );
   expect(names('zero', 'one', 'zero')).toEqual({
     env: ['ALL=1', 'ONE=high'], devices: [{ PathOnHost: '/dev/zero', PathInContainer: '/dev/card0', CgroupPermissions: 'rw' }],
     mounts: [{ type: 'bind', source: '/lib', target: '/vlib', readOnly: true, propagation: 'rslave', options: ['nosuid'] }],

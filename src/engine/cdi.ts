@@ -168,7 +168,10 @@ function mountOf(mount: Json, path: string): ResolvedMount {
   const given = strings(mount, 'options', path);
   const isPropagation = (option: string): boolean => propagations.some((known) => known === option);
   return {
-    type, source: type === 'bind' ? textOf(mount, 'hostPath', path) : '', target: textOf(mount, 'containerPath', path), readOnly: given.includes('ro'),
+    type,
+    source: type === 'bind' ? textOf(mount, 'hostPath', path) : '',
+    target: textOf(mount, 'containerPath', path),
+    readOnly: given.includes('ro'),
     propagation: given.find(isPropagation) ?? '', options: given.filter((option) => option !== 'ro' && option !== 'rw' && !isPropagation(option)),
   };
 }
@@ -203,6 +206,7 @@ function addHook(hooks: OciHooks, hook: Json, path: string): void {
   if (timeout !== undefined && (typeof timeout !== 'number' || !Number.isInteger(timeout) || timeout <= 0)) {
     throw bad(`Invalid CDI specification ${path}: the timeout of a hook must be larger than 0`);
   }
-  const added: OciHook = { path: program, args: strings(hook, 'args', path), env: strings(hook, 'env', path), ...(typeof timeout === 'number' ? { timeout } : {}) };
+  const [args, env] = [strings(hook, 'args', path), strings(hook, 'env', path)];
+  const added: OciHook = { path: program, args, env, ...(typeof timeout === 'number' ? { timeout } : {}) };
   hooks[kind] = [...(hooks[kind] ?? []), added];
 }

@@ -16,7 +16,8 @@ test('hosts: loopback names, the own name, added hosts', () => {
 });
 
 test("resolv.conf: the host's, without its loopback servers, parts replaced", () => {
-  const host = '# comment\ndomain old\nnameserver 127.0.0.1\nnameserver ::1\nnameserver 9.9.9.9 # quad\nsearch a.org b.org\noptions ndots:2\noptions rotate\n';
+  const host = '# comment\ndomain old\nnameserver 127.0.0.1\nnameserver ::1\nnameserver 9.9.9.9 # quad\n'
+    + 'search a.org b.org\noptions ndots:2\noptions rotate\n';
   expect(resolvConfText({ ...plain, network: 'none', host })).toBe('nameserver 9.9.9.9\nsearch a.org b.org\noptions ndots:2 rotate\n');
   expect(resolvConfText({ ...plain, network: 'host', host })).toStartWith('nameserver 127.0.0.1\nnameserver ::1\nnameserver 9.9.9.9\n');
   expect(resolvConfText({ network: 'none', host, dns: ['1.1.1.1', '127.0.0.1'], dnsSearch: ['.'], dnsOptions: ['timeout:1'] }))

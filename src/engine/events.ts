@@ -16,6 +16,9 @@ const filterNames = [
   'config', 'container', 'daemon', 'event', 'image', 'label', 'network', 'node', 'plugin', 'scope', 'secret', 'service', 'type', 'volume',
 ];
 
+/** Those of them that name an object, by its kind. */
+const namedKinds = ['daemon', 'container', 'volume', 'network', 'plugin', 'node', 'service', 'secret', 'config'];
+
 type Filters = EventOptions['filters'];
 
 function isOneOf(filters: Filters, name: string, ...candidates: string[]): boolean {
@@ -54,7 +57,7 @@ function matchesImage(filters: Filters, event: EventMessage): boolean {
 
 function matches(filters: Filters, event: EventMessage): boolean {
   return isOneOf(filters, 'type', event.Type) && matchesAction(filters, event.Action) && isOneOf(filters, 'scope', event.scope)
-    && ['daemon', 'container', 'volume', 'network', 'plugin', 'node', 'service', 'secret', 'config'].every((kind) => matchesName(filters, kind, event))
+    && namedKinds.every((kind) => matchesName(filters, kind, event))
     && matchesImage(filters, event) && matchesLabels(filters, event.Actor.Attributes);
 }
 

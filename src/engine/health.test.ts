@@ -198,7 +198,8 @@ test('the container goes before the image, 0 is the default', () => {
   expect(healthCheckOf({ Test: ['NONE'] }, undefined)).toBeUndefined();
   expect(healthCheckOf({ Interval: 1e9 }, undefined)).toBeUndefined();
   expect(healthCheckOf({ Test: ['CMD-SHELL', 'x'], Interval: 0, Retries: 0 }, ['/bin/ash', '-c'])).toEqual({
-    command: ['/bin/ash', '-c', 'x'], intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5000, retries: 3, exitOnUnhealthy: false,
+    command: ['/bin/ash', '-c', 'x'], intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5000, retries: 3,
+    exitOnUnhealthy: false,
   });
   expect(healthCheckOf({ Test: ['CMD', 'a', 'b'] }, undefined)?.command).toEqual(['a', 'b']);
 });

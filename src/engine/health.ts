@@ -166,7 +166,8 @@ class Watched {
     if (outcome === 'overdue') running.abort();
     const text = output.text;
     const late = `Health check exceeded timeout (${formatDuration(Math.round(check.timeoutMs * 1e6))})`;
-    const Output = outcome === 'overdue' ? (text === '' ? late : `${late}: ${text}`) : typeof outcome === 'string' ? outcome.slice(0, outputBytesMax) : text;
+    const overdueText = text === '' ? late : `${late}: ${text}`;
+    const Output = outcome === 'overdue' ? overdueText : typeof outcome === 'string' ? outcome.slice(0, outputBytesMax) : text;
     const ExitCode = typeof outcome === 'number' ? outcome : probeFailed;
     const previous = this.#status;
     this.#log = [...this.#log, { Start: formatTime(startedAt), End: formatTime(this.clock.now()), ExitCode, Output }].slice(-recordsMax);

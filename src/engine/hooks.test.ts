@@ -26,9 +26,8 @@ test('every rule has its message', () => {
   };
   try {
     const good = program('good', 0o755);
-    expect(loadHooks(file('ok.json', { prestart: [{ path: good, args: ['good', 'x'], env: ['A=1'], timeout: 5 }], poststop: null, poststart: [] }))).toEqual({
-      prestart: [{ path: good, args: ['good', 'x'], env: ['A=1'], timeout: 5 }], poststart: [],
-    });
+    const prestart = [{ path: good, args: ['good', 'x'], env: ['A=1'], timeout: 5 }];
+    expect(loadHooks(file('ok.json', { prestart, poststop: null, poststart: [] }))).toEqual({ prestart, poststart: [] });
     symlinkSync(`${dir}/ok.json`, `${dir}/link.json`);
     mkdirSync(`${dir}/directory`);
     truncateSync(file('large.json', '{}'), 10 * 1024 * 1024 + 1);
@@ -69,6 +68,7 @@ test('every rule has its message', () => {
 test("the daemon's hooks come first", () => {
   const a = { path: '/a' };
   const b = { path: '/b' };
-  expect(mergeHooks({ prestart: [a], poststop: [a] }, { prestart: [b], poststart: [b] })).toEqual({ prestart: [a, b], poststop: [a], poststart: [b] });
+  expect(mergeHooks({ prestart: [a], poststop: [a] }, { prestart: [b], poststart: [b] }))
+    .toEqual({ prestart: [a, b], poststop: [a], poststart: [b] });
   expect(mergeHooks(undefined, { prestart: [] })).toBeUndefined();
 });

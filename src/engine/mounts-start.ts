@@ -170,7 +170,8 @@ async function imageSource(request: StartMountsRequest, mount: PlannedMount, ind
   if (!isFile) throw new EngineError('invalidArgument', `invalid mount config for type "${mount.type}": ${mount.source} is no regular file`);
   const place = makePlace(request, index, true);
   const child = Bun.spawn(['mount', '-n', '-t', mount.type, '-o', 'ro,nodev,loop', '--', mount.source, place], {
-    stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: mountTimeoutMs, killSignal: 'SIGKILL', env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+    stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: mountTimeoutMs, killSignal: 'SIGKILL',
+    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
   });
   const [stderr, status] = await Promise.all([child.stderr.text(), child.exited]);
   if (status !== 0) {

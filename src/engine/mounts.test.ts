@@ -26,7 +26,8 @@ afterEach(() => {
 });
 
 function plan(options: Partial<HostConfig>, targets: string[] = [], others: Record<string, PlannedMount[]> = {}): Promise<MountPlan> {
-  return planMounts({ hostConfig: { ...defaultHostConfig(), ...options }, volumes: targets }, { volumes, mountsOf: (reference) => others[reference] ?? [] });
+  const hostConfig = { ...defaultHostConfig(), ...options };
+  return planMounts({ hostConfig, volumes: targets }, { volumes, mountsOf: (reference) => others[reference] ?? [] });
 }
 
 async function failure(promise: Promise<unknown>): Promise<string> {
@@ -40,7 +41,9 @@ async function failure(promise: Promise<unknown>): Promise<string> {
 
 function start(made: MountPlan, firstStart = true): ReturnType<typeof startMounts> {
   mkdirSync(`${root}/rootfs`, { recursive: true });
-  return startMounts({ container: 'c', mounts: made.mounts, rootfs: `${root}/rootfs`, directory: `${root}/run`, firstStart, volumes, relabel: undefined });
+  return startMounts({
+    container: 'c', mounts: made.mounts, rootfs: `${root}/rootfs`, directory: `${root}/run`, firstStart, volumes, relabel: undefined,
+  });
 }
 
 function stop(made: MountPlan): Promise<void> {
@@ -69,7 +72,8 @@ test('binds, volumes, tmpfs and anonymous volumes, parents first', async () => {
   const points = mountPointsOf(made.mounts, (name) => volumes.get(name).Mountpoint);
   expect(points.map((point) => point.Destination)).not.toContain('/scratch');
   expect(points.find((point) => point.Destination === '/mnt/deep')).toEqual({
-    Type: 'volume', Name: 'named', Source: `${root}/volumes/named/_data`, Destination: '/mnt/deep', Driver: 'local', Mode: 'nocopy', RW: true, Propagation: '',
+    Type: 'volume', Name: 'named', Source: `${root}/volumes/named/_data`, Destination: '/mnt/deep', Driver: 'local', Mode: 'nocopy', RW: true,
+    Propagation: '',
   });
   expect(points.find((point) => point.Type === 'bind')).toMatchObject({ Source: '/host/a', RW: false, Mode: 'ro,rslave', Propagation: 'rslave' });
 });
@@ -101,7 +105,10 @@ test('--mount goes over -v, -v over --volumes-from; two of a kind are refused', 
 
 test('what is refused makes nothing', async () => {
   const cases: [Partial<HostConfig>, string][] = [
-    [{ Mounts: [parseMount(`type=bind,src=${root}/nothing,dst=/x`)] }, `invalid mount config for type "bind": bind source path does not exist: ${root}/nothing`],
+    [
+      { Mounts: [parseMount(`type=bind,src=${root}/nothing,dst=/x`)] },
+      `invalid mount config for type "bind": bind source path does not exist: ${root}/nothing`,
+    ],
     [{ Mounts: [parseMount('type=bind,src=rel,dst=/x')] }, 'mount path must be absolute'],
     [{ Mounts: [parseMount('type=bind,dst=/x')] }, 'field Source must not be empty'],
     [{ Mounts: [parseMount('type=volume,src=a')] }, 'field Target must not be empty'],
@@ -164,7 +171,11 @@ test('a subpath is bound inside the volume, wherever its links point', async () 
   writeFileSync(`${data}/real/sub/file`, 'inside');
   symlinkSync('/real', `${data}/link`);
   symlinkSync('../../../../../../../../etc', `${data}/out`);
-  const made = await plan({ Mounts: [parseMount('type=volume,src=data,dst=/x,volume-subpath=link/sub'), parseMount('type=volume,src=data,dst=/f,volume-subpath=real/sub/file')] });
+  const made = await plan({
+    Mounts: [
+      parseMount('type=volume,src=data,dst=/x,volume-subpath=link/sub'), parseMount('type=volume,src=data,dst=/f,volume-subpath=real/sub/file'),
+    ],
+  });
   const [directory, file] = await start(made);
   expect(readFileSync(`${directory?.source}/file`, 'utf8')).toBe('inside');
   expect(readFileSync(file?.source ?? '', 'utf8')).toBe('inside');
@@ -179,9 +190,10 @@ test('a subpath is bound inside the volume, wherever its links point', async () 
   }
 });
 
-for (const [type, make] of [['squashfs', ['mksquashfs']], ['erofs', ['mkfs.erofs']]] as const) {
+for (const [type, tool] of [['squashfs', 'mksquashfs'], ['erofs', 'mkfs.erofs']] as const) {
   // Without the tool or the kernel's support there is nothing to mount.
-  test.skipIf(Bun.which(make[0]) === null || !readFileSync('/proc/filesystems', 'utf8').includes(type))(`a ${type} image file is mounted read-only and undone`, async () => {
+  const isMissing = Bun.which(tool) === null || !readFileSync('/proc/filesystems', 'utf8').includes(type);
+  test.skipIf(isMissing)(`a ${type} image file is mounted read-only and undone`, async () => {
     mkdirSync(`${root}/tree`);
     writeFileSync(`${root}/tree/hello`, 'from the image');
     const image = `${root}/image.${type}`;

@@ -59,7 +59,8 @@ export interface PlanSources {
 }
 
 const plain = {
-  source: '', readOnly: false, propagation: '', options: [], mode: '', selinux: '', createSource: false, copyUp: false, subpath: '', anonymous: false, hidden: false,
+  source: '', readOnly: false, propagation: '', options: [], mode: '', selinux: '', createSource: false, copyUp: false, subpath: '',
+  anonymous: false, hidden: false,
 } as const;
 
 /** A volume that is still to be made. */
@@ -167,13 +168,16 @@ function mountDraft(request: MountRequest): Draft {
       if (request.Source.includes('/')) throw bad(`invalid volume name ${JSON.stringify(request.Source.slice(0, 200))}`);
       if (request.Source === '' && (Subpath ?? '') !== '') throw bad('must not set Subpath when using anonymous volumes');
       const wish = { name: request.Source, driver: DriverConfig?.Name ?? '', options: { ...DriverConfig?.Options }, labels: { ...Labels } };
-      return { ...common, type: 'volume', copyUp: NoCopy !== true && (Subpath ?? '') === '', subpath: Subpath ?? '', anonymous: request.Source === '', wish };
+      const subpath = Subpath ?? '';
+      return { ...common, type: 'volume', copyUp: NoCopy !== true && subpath === '', subpath, anonymous: request.Source === '', wish };
     }
     case 'tmpfs': {
       if (request.Source !== '') throw bad('field Source must not be specified');
       const { SizeBytes, Mode } = request.TmpfsOptions ?? {};
-      const options = [...(SizeBytes === undefined || SizeBytes === 0 ? [] : [`size=${SizeBytes}`]), ...(Mode === undefined || Mode === 0 ? [] : [`mode=${Mode.toString(8)}`])];
-      return { ...common, type: 'tmpfs', options: [...tmpfsDefaults, ...options] };
+      const options = [...tmpfsDefaults];
+      if (SizeBytes !== undefined && SizeBytes !== 0) options.push(`size=${SizeBytes}`);
+      if (Mode !== undefined && Mode !== 0) options.push(`mode=${Mode.toString(8)}`);
+      return { ...common, type: 'tmpfs', options };
     }
     case 'squashfs':
     case 'erofs':
@@ -192,7 +196,8 @@ function bindMountDraft(request: MountRequest, common: Omit<Draft, 'type'>, bad:
   if (Propagation !== '' && !propagations.some((known) => known === Propagation)) throw bad(`invalid propagation mode: ${Propagation.slice(0, 80)}`);
   if (CreateMountpoint !== true && !existsSync(request.Source)) throw bad(`bind source path does not exist: ${request.Source}`);
   return {
-    ...common, type: 'bind', propagation: Propagation, options: NonRecursive === true ? ['bind'] : [], createSource: CreateMountpoint === true, selinux: Selinux ?? '',
+    ...common, type: 'bind', propagation: Propagation, options: NonRecursive === true ? ['bind'] : [],
+    createSource: CreateMountpoint === true, selinux: Selinux ?? '',
   };
 }
 
@@ -206,7 +211,8 @@ function tmpfsDraft(given: string, text: string): Draft {
   const asked = text.split(',').filter((option) => option !== '' && option !== 'defaults');
   const undone = asked.map((option) => opposite[option] ?? '');
   const options = [...tmpfsDefaults.filter((option) => !undone.includes(option) && !asked.includes(option)), ...asked.map(wholeSize)];
-  return { ...plain, type: 'tmpfs', target, readOnly: asked.includes('ro'), options: options.filter((option) => option !== 'ro' && option !== 'rw'), mode: text, hidden: true };
+  const others = options.filter((option) => option !== 'ro' && option !== 'rw');
+  return { ...plain, type: 'tmpfs', target, readOnly: asked.includes('ro'), options: others, mode: text, hidden: true };
 }
 
 /** The kernel knows no fractions and no `kb`. */

@@ -33,7 +33,8 @@ test('the document of docker, cgroup v1 and v2', () => {
   const second = statsDocument({ id: 'x', name: 'web' }, sample, sample, facts(2));
   expect(second['memory_stats']).toEqual({ usage: 1000, limit: 4096, stats: { total_inactive_file: 100 } });
   expect(second['precpu_stats']).toEqual(second['cpu_stats']);
-  expect(statsDocument({ id: 'x', name: 'web' }, undefined, undefined, facts(1))).toMatchObject({ read: '0001-01-01T00:00:00Z', memory_stats: {}, pids_stats: {} });
+  expect(statsDocument({ id: 'x', name: 'web' }, undefined, undefined, facts(1)))
+    .toMatchObject({ read: '0001-01-01T00:00:00Z', memory_stats: {}, pids_stats: {} });
 });
 
 function target(running: () => boolean | undefined): StatsTarget {
@@ -64,7 +65,8 @@ test('one document: with two samples, at once when one-shot or not running', asy
 
 test('a stream goes on until the container is removed or the signal aborts', async () => {
   let looks = 0;
-  const documents = await take(streamStats(target(() => (++looks > 3 ? undefined : looks !== 2)), { stream: true, oneShot: false }, new AbortController().signal, 1));
+  const three = target(() => (++looks > 3 ? undefined : looks !== 2));
+  const documents = await take(streamStats(three, { stream: true, oneShot: false }, new AbortController().signal, 1));
   expect(documents.map((document) => document['read'] === '0001-01-01T00:00:00Z')).toEqual([false, true, false]);
   const abort = new AbortController();
   let count = 0;

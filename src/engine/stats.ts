@@ -47,7 +47,8 @@ export function parseNetDev(text: string): Record<string, InterfaceCounters> {
     const counts = line.slice(colon + 1).trim().split(/\s+/).map(Number);
     const at = (column: number): number => counts[column] ?? 0;
     interfaces[name] = {
-      rx_bytes: at(0), rx_packets: at(1), rx_errors: at(2), rx_dropped: at(3), tx_bytes: at(8), tx_packets: at(9), tx_errors: at(10), tx_dropped: at(11),
+      rx_bytes: at(0), rx_packets: at(1), rx_errors: at(2), rx_dropped: at(3),
+      tx_bytes: at(8), tx_packets: at(9), tx_errors: at(10), tx_dropped: at(11),
     };
   }
   return interfaces;
@@ -86,17 +87,21 @@ function memoryStats(cgroup: CgroupStats, facts: Pick<HostFacts, 'cgroup' | 'mem
  * percent from cpu_stats and precpu_stats, memory as usage without (total_)inactive_file.
  */
 export function statsDocument(
-  container: { id: string; name: string }, sample: StatsSample | undefined, previous: StatsSample | undefined, facts: Pick<HostFacts, 'cgroup' | 'memoryBytes'>,
+  container: { id: string; name: string },
+  sample: StatsSample | undefined,
+  previous: StatsSample | undefined,
+  facts: Pick<HostFacts, 'cgroup' | 'memoryBytes'>,
 ): Record<string, unknown> {
   const cgroup = sample?.cgroup;
+  const pidsLimit = cgroup !== undefined && cgroup.pidsLimit > 0 && Number.isFinite(cgroup.pidsLimit) ? { limit: cgroup.pidsLimit } : {};
   return {
     name: `/${container.name}`,
     id: container.id,
     read: sample === undefined ? zeroTime : formatTime(sample.readAt),
     preread: previous === undefined ? zeroTime : formatTime(previous.readAt),
-    pids_stats: cgroup === undefined ? {} : { current: cgroup.pidsCurrent, ...(cgroup.pidsLimit > 0 && Number.isFinite(cgroup.pidsLimit) ? { limit: cgroup.pidsLimit } : {}) },
+    pids_stats: cgroup === undefined ? {} : { current: cgroup.pidsCurrent, ...pidsLimit },
     blkio_stats: {
-      io_service_bytes_recursive: cgroup?.blkio.map((entry) => ({ major: entry.major, minor: entry.minor, op: entry.op, value: entry.value })) ?? null,
+      io_service_bytes_recursive: cgroup?.blkio.map(({ major, minor, op, value }) => ({ major, minor, op, value })) ?? null,
       io_serviced_recursive: null, io_queue_recursive: null, io_service_time_recursive: null, io_wait_time_recursive: null,
       io_merged_recursive: null, io_time_recursive: null, sectors_recursive: null,
     },

@@ -1,7 +1,8 @@
 import { expect, test } from 'bun:test';
 import { topOf, parsePs, type PsResult } from './top.ts';
 
-const output = 'UID          PID    PPID  C STIME TTY          TIME CMD\nroot          10       1  0 10:00 ?        00:00:00 sh -c  sleep 9\nroot          11      10  0 10:00 ?        00:00:00 other\n';
+const output = 'UID          PID    PPID  C STIME TTY          TIME CMD\nroot          10       1  0 10:00 ?        00:00:00 sh -c  sleep 9\n'
+  + 'root          11      10  0 10:00 ?        00:00:00 other\n';
 
 test('rows of the container only, the last column whole', () => {
   expect(parsePs(output, new Set([10]))).toEqual({
@@ -17,7 +18,8 @@ test("docker's errors", async () => {
   const never = (): Promise<PsResult> => Promise.reject(new Error('ps was run'));
   expect(topOf([1], '-o cmd=PID', never)).rejects.toThrow('specifying "cmd=PID" is not allowed');
   expect(topOf([1], 'x'.repeat(2000), never)).rejects.toThrow('longer than');
-  expect(topOf([1], '-z', async () => ({ exitCode: 1, stdout: '', stderr: 'error: unknown\nusage' }))).rejects.toThrow('error running ps: error: unknown');
+  const failing = async (): Promise<PsResult> => ({ exitCode: 1, stdout: '', stderr: 'error: unknown\nusage' });
+  expect(topOf([1], '-z', failing)).rejects.toThrow('error running ps: error: unknown');
 });
 
 test('without -q where ps refuses it', async () => {

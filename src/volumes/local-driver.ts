@@ -27,7 +27,9 @@ const networkTypes: ReadonlySet<string> = new Set(['nfs', 'nfs4', 'cifs', 'smb3'
 export function checkDriverOptions(options: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(options)) {
     if (!knownOptions.has(name)) throw new EngineError('invalidArgument', `invalid option: "${name.slice(0, 80)}"`);
-    if (value.length > optionsLengthMax || value.includes('\0')) throw new EngineError('invalidArgument', `invalid option: "${name}": longer than ${optionsLengthMax} characters or not text`);
+    if (value.length > optionsLengthMax || value.includes('\0')) {
+      throw new EngineError('invalidArgument', `invalid option: "${name}": longer than ${optionsLengthMax} characters or not text`);
+    }
   }
   if (options['size'] !== undefined) throw new EngineError('unsupported', 'quota size requested but no quota support');
   for (const [name, others] of required) {
@@ -35,7 +37,9 @@ export function checkDriverOptions(options: Readonly<Record<string, string>>): v
     if (missing !== undefined) throw new EngineError('invalidArgument', `missing required option: "${missing}"`);
   }
   const type = options['type'] ?? '';
-  if (networkTypes.has(type)) throw new EngineError('unsupported', `Cannot use a volume of type ${type}: mount it on the host and bind that directory`);
+  if (networkTypes.has(type)) {
+    throw new EngineError('unsupported', `Cannot use a volume of type ${type}: mount it on the host and bind that directory`);
+  }
   const flags = splitOptions(options['o'] ?? '').flags;
   if ((flags & MS_BIND) !== 0 && !(options['device'] ?? '').startsWith('/')) {
     throw new EngineError('invalidArgument', `invalid device "${(options['device'] ?? '').slice(0, 80)}": a bind needs an absolute path`);
@@ -70,7 +74,9 @@ export function mountVolume(path: string, options: Readonly<Record<string, strin
     else mount(device, path, type, flags, data);
   } catch (error) {
     throw new EngineError(
-      'internal', `error while mounting volume '${path}': failed to mount local volume: mount ${device}:${path}, data: ${data}: ${messageOf(error)}`, { cause: error },
+      'internal',
+      `error while mounting volume '${path}': failed to mount local volume: mount ${device}:${path}, data: ${data}: ${messageOf(error)}`,
+      { cause: error },
     );
   }
 }

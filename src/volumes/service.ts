@@ -73,7 +73,10 @@ export class VolumeService {
     const name = anonymous ? randomBytes(32).toString('hex') : request.Name;
     if (!isVolumeName(name)) throw badName(name);
     if (request.Driver !== '' && request.Driver !== 'local' && request.Driver !== 'default') {
-      throw new EngineError('notFound', `create ${name}: error looking up volume plugin ${request.Driver.slice(0, 80)}: plugin "${request.Driver.slice(0, 80)}" not found`);
+      throw new EngineError(
+        'notFound',
+        `create ${name}: error looking up volume plugin ${request.Driver.slice(0, 80)}: plugin "${request.Driver.slice(0, 80)}" not found`,
+      );
     }
     try {
       checkDriverOptions(request.DriverOpts);
@@ -89,7 +92,9 @@ export class VolumeService {
         }
         return this.#record(existing);
       }
-      if (this.#store.all().length >= volumesMax) throw new EngineError('resourceExhausted', `create ${name}: there are ${volumesMax} volumes already`);
+      if (this.#store.all().length >= volumesMax) {
+        throw new EngineError('resourceExhausted', `create ${name}: there are ${volumesMax} volumes already`);
+      }
       if (this.#store.isTaken(name)) throw new EngineError('conflict', `create ${name}: its directory exists and belongs to no volume: move it away`);
       const volume: StoredVolume = {
         name, createdAt: nowMs(), labels: anonymous ? { [anonymousLabel]: '', ...request.Labels } : { ...request.Labels },
@@ -274,7 +279,8 @@ function badName(name: string): EngineError {
   if (name.length === 1) return new EngineError('invalidArgument', 'volume name is too short, names should be at least two alphanumeric characters');
   const shown = JSON.stringify(name.slice(0, 255));
   return new EngineError(
-    'invalidArgument', `create ${name.slice(0, 255)}: ${shown} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. `
+    'invalidArgument',
+    `create ${name.slice(0, 255)}: ${shown} includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. `
       + 'If you intended to pass a host directory, use absolute path',
   );
 }
@@ -283,7 +289,9 @@ function checkLabels(labels: Readonly<Record<string, string>>): void {
   const entries = Object.entries(labels);
   if (entries.length > labelsMax) throw new EngineError('invalidArgument', `Invalid labels: more than ${labelsMax}`);
   for (const [name, value] of entries) {
-    if (name === '' || name.length + value.length > labelLengthMax) throw new EngineError('invalidArgument', `Invalid label ${JSON.stringify(name.slice(0, 80))}: empty or too long`);
+    if (name === '' || name.length + value.length > labelLengthMax) {
+      throw new EngineError('invalidArgument', `Invalid label ${JSON.stringify(name.slice(0, 80))}: empty or too long`);
+    }
   }
 }
 

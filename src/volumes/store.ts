@@ -32,7 +32,8 @@ function decodeVolume(name: string, text: string): StoredVolume | undefined {
   const json: unknown = JSON.parse(text);
   if (!isRecord(json) || !isTextMap(json['labels']) || typeof json['createdAt'] !== 'number') return undefined;
   const options = json['options'];
-  return { name, createdAt: json['createdAt'], labels: json['labels'], options: isTextMap(options) ? options : null, anonymous: json['anonymous'] === true };
+  const { createdAt, labels, anonymous } = json;
+  return { name, createdAt, labels, options: isTextMap(options) ? options : null, anonymous: anonymous === true };
 }
 
 function makeDirectory(path: string, mode: number): void {

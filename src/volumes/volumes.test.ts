@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
 import { spawnSync } from 'node:child_process';
 import {
-  chownSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync,
+  chownSync, existsSync, linkSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync,
+  utimesSync, writeFileSync,
 } from 'node:fs';
 import { isEngineError, silentLogger } from '../base/index.ts';
 import { getXattr, setXattr, umountAll } from '../linux/index.ts';
@@ -39,7 +40,9 @@ afterEach(() => {
   rmSync(root, { recursive: true });
 });
 
-function request(Name: string, DriverOpts: Record<string, string> = {}, Labels: Record<string, string> = {}, Driver = ''): Parameters<VolumeService['create']>[0] {
+type Texts = Record<string, string>;
+
+function request(Name: string, DriverOpts: Texts = {}, Labels: Texts = {}, Driver = ''): Parameters<VolumeService['create']>[0] {
   return { Name, Driver, DriverOpts, Labels };
 }
 
@@ -54,7 +57,8 @@ async function failure(promise: Promise<unknown>): Promise<string> {
 
 test('create, inspect, list, remove; a restart finds them again', async () => {
   const made = await volumes.operations.create(request('data', {}, { a: '1' }));
-  expect(made).toMatchObject({ Name: 'data', Driver: 'local', Mountpoint: `${root}/volumes/data/_data`, Labels: { a: '1' }, Scope: 'local', Options: null });
+  const Mountpoint = `${root}/volumes/data/_data`;
+  expect(made).toMatchObject({ Name: 'data', Driver: 'local', Mountpoint, Labels: { a: '1' }, Scope: 'local', Options: null });
   expect(lstatSync(made.Mountpoint).mode & 0o777).toBe(0o755);
   const anonymous = await volumes.operations.create(request(''));
   expect(anonymous.Name).toMatch(/^[0-9a-f]{64}$/);
@@ -72,8 +76,11 @@ test('create, inspect, list, remove; a restart finds them again', async () => {
 });
 
 test('names, drivers and options that are refused', async () => {
-  expect(await failure(volumes.create(request('a')))).toBe('invalidArgument: volume name is too short, names should be at least two alphanumeric characters');
-  for (const name of ['../x', '.x', 'a/b', 'a b', 'x'.repeat(256)]) expect(await failure(volumes.create(request(name)))).toContain('invalid characters');
+  expect(await failure(volumes.create(request('a'))))
+    .toBe('invalidArgument: volume name is too short, names should be at least two alphanumeric characters');
+  for (const name of ['../x', '.x', 'a/b', 'a b', 'x'.repeat(256)]) {
+    expect(await failure(volumes.create(request(name)))).toContain('invalid characters');
+  }
   expect(await failure(volumes.create(request('v1', {}, {}, 'flocker')))).toContain('plugin "flocker" not found');
   expect(await failure(volumes.create(request('v1', { nope: '1' })))).toBe('invalidArgument: create v1: invalid option: "nope"');
   expect(await failure(volumes.create(request('v1', { type: 'tmpfs' })))).toContain('missing required option: "device"');

@@ -12,7 +12,8 @@ test('the defaults are those of the guide', () => {
 
 test('the container goes before the daemon, option by option', () => {
   const daemon = { Type: 'json-file', Config: { 'max-file': '3', 'max-size': '30KB', 'disable-log': 'true' } };
-  expect(parseLogOptions({ Type: '', Config: { 'disable-log': 'false', 'max-size': '2m' } }, daemon)).toMatchObject({ disabled: false, maxBytes: 2 ** 21, maxFiles: 3 });
+  expect(parseLogOptions({ Type: '', Config: { 'disable-log': 'false', 'max-size': '2m' } }, daemon))
+    .toMatchObject({ disabled: false, maxBytes: 2 ** 21, maxFiles: 3 });
   expect(parseLogOptions(none, daemon)).toMatchObject({ disabled: true, maxBytes: 30 * 1024 });
   expect(parseLogOptions({ Type: 'none', Config: {} }, daemon)).toMatchObject({ disabled: true, maxFiles: 7 });
   expect(consoleAnnotations(parseLogOptions(none, daemon), '/x')['log.console.file']).toBe('none');

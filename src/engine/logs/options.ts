@@ -112,13 +112,14 @@ export function logDetails(
     if (settings.env.includes(name) || settings.envPattern?.test(name) === true) chosen.set(name, cut < 0 ? '' : variable.slice(cut + 1));
   }
   if (settings.tag !== '') chosen.set('tag', expandTag(settings.tag, container));
-  return [...chosen].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join(',');
+  const sorted = [...chosen].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([name, value]) => `${encodeURIComponent(name)}=${encodeURIComponent(value)}`).join(',');
 }
 
 /** The annotations by which the guide's inspect shows where the output goes (1.3.1.10); `path`: the log. */
 export function consoleAnnotations(settings: LogSettings, path: string): Record<string, string> {
-  const megabytes = settings.maxBytes / 1024 / 1024;
-  const size = Number.isInteger(megabytes) ? `${megabytes}MB` : Number.isInteger(settings.maxBytes / 1024) ? `${settings.maxBytes / 1024}KB` : String(settings.maxBytes);
+  const kilobytes = settings.maxBytes / 1024;
+  const size = Number.isInteger(kilobytes / 1024) ? `${kilobytes / 1024}MB` : Number.isInteger(kilobytes) ? `${kilobytes}KB` : String(settings.maxBytes);
   return {
     'log.console.file': settings.disabled ? 'none' : path,
     'log.console.filerotate': String(settings.maxFiles),

@@ -38,7 +38,14 @@ class Collector implements OutputSink {
   }
 }
 
-function record(text: string, { stream = 1, partial = false, second = 0, zone = 'Z' }: { stream?: 1 | 2; partial?: boolean; second?: number; zone?: string } = {}): string {
+interface RecordOptions {
+  stream?: 1 | 2;
+  partial?: boolean;
+  second?: number;
+  zone?: string;
+}
+
+function record(text: string, { stream = 1, partial = false, second = 0, zone = 'Z' }: RecordOptions = {}): string {
   const time = new Date(Date.UTC(2026, 0, 2, 3, 4, second)).toISOString().slice(0, 19);
   return `${time}.000000001${zone} ${stream === 1 ? 'stdout' : 'stderr'} ${partial ? 'P' : 'F'} ${text}\n`;
 }
@@ -47,7 +54,9 @@ function at(second: number): number {
   return Date.UTC(2026, 0, 2, 3, 4, second);
 }
 
-const everything: LogOptions = { follow: false, stdout: true, stderr: true, since: undefined, until: undefined, timestamps: false, tail: undefined, details: false };
+const everything: LogOptions = {
+  follow: false, stdout: true, stderr: true, since: undefined, until: undefined, timestamps: false, tail: undefined, details: false,
+};
 
 async function show(options: Partial<LogOptions> = {}, details = ''): Promise<Collector> {
   const sink = new Collector();
@@ -71,7 +80,8 @@ function follow(options: Partial<LogOptions> = {}): { sink: Collector; done: Pro
 }
 
 test('lines, partial lines and both streams', async () => {
-  writeFileSync(path, record('one') + record('tw', { partial: true }) + record('err', { stream: 2 }) + record('o') + record('') + record('prompt# ', { partial: true }));
+  const start = record('one') + record('tw', { partial: true }) + record('err', { stream: 2 });
+  writeFileSync(path, start + record('o') + record('') + record('prompt# ', { partial: true }));
   const sink = await show();
   expect(sink.streams[1]).toBe('one\ntwo\n\nprompt# ');
   expect(sink.streams[2]).toBe('err\n');

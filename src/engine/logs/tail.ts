@@ -113,7 +113,7 @@ export async function findTail(path: string, options: LogOptions, tail: number):
     file--;
   }
   const wanted = [...(options.stdout ? [streams[1]] : []), ...(options.stderr ? [streams[2]] : [])];
-  const offsets = wanted.filter((one) => one.state !== 'unseen').map((one) => (one.from.file < file ? 0 : one.from.file > file ? Infinity : one.from.offset));
-  const offset = Math.min(...offsets);
+  const seen = wanted.filter((one) => one.state !== 'unseen');
+  const offset = Math.min(...seen.map(({ from }) => (from.file < file ? 0 : from.file > file ? Infinity : from.offset)));
   return { log, file, offset: Number.isFinite(offset) ? offset : 0, from: { 1: streams[1].from, 2: streams[2].from } };
 }
