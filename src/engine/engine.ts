@@ -78,8 +78,9 @@ export function openEngine(parts: EngineParts): Engine {
       watch = runtime.watchExits((id) => {
         const container = store.get(id);
         if (!container) return;
-        container.run?.markExited();
-        container.lane.run(() => settleExit(ctx, container)).catch((error: unknown) => {
+        const run = container.run;
+        run?.markExited();
+        container.lane.run(() => settleExit(ctx, container, run)).catch((error: unknown) => {
           logger.error(`Cannot settle the exit of container ${id}: ${messageOf(error)}`);
         });
       });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { failPoint, messageOf, nowMs } from '../base/index.ts';
 import { umountAll } from '../linux/index.ts';
 import type { ExitFacts } from '../model/index.ts';
-import type { Container } from './container.ts';
+import type { Container, RunHandles } from './container.ts';
 import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { stopMounts } from './mounts-start.ts';
@@ -15,16 +15,18 @@ import { shmDirectory } from './spec-input.ts';
 const unknownExitCode = 255;
 
 /**
- * Takes in the end of a container's run. Runs in its lane; a second call for the same run does nothing.
+ * Takes in the end of a container's run. Runs in its lane; a second call for the same run, or one that comes when the next run has begun,
+ * does nothing.
  *
  * Order: the exit becomes durable, then it is announced, then what the run left is cleaned; a crash in between is repaired at the next
  * start, which cleans after every container that does not run.
  */
-export async function settleExit(ctx: EngineContext, container: Container): Promise<void> {
+export async function settleExit(ctx: EngineContext, container: Container, run: RunHandles | undefined): Promise<void> {
+  if (container.run !== run) return;
   const { dynamics, record } = container;
   const state = dynamics.state;
   if (state.status !== 'running' && state.status !== 'paused') return;
-  container.run?.stop();
+  run?.stop();
   const exit = ctx.runtime.readExit(container.id, bundlePath(ctx.options, container.id));
   const facts: ExitFacts = {
     exitCode: exit?.exitCode ?? unknownExitCode,

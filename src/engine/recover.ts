@@ -57,7 +57,7 @@ async function recoverStopped(ctx: EngineContext, container: Container): Promise
     case 'running':
     case 'paused': {
       if (dynamics.bootId === ctx.bootId) await waitForExitFile(ctx, container);
-      await settleExit(ctx, container);
+      await settleExit(ctx, container, undefined);
       break;
     }
     case 'removing':

@@ -31,8 +31,9 @@ export async function removeContainer(ctx: EngineContext, container: Container, 
     refuseRunning(container, options.force);
     if (options.force && container.isRunning) {
       container.removing = true;
+      const run = container.run;
       await killRun(ctx, container, true);
-      await settleExit(ctx, container);
+      await settleExit(ctx, container, run);
       if (ctx.store.get(container.id) !== container) return;
     }
     await cancelRestart(ctx, container);

@@ -52,7 +52,7 @@ async function endRun(ctx: EngineContext, container: Container, signal: number, 
     ended = await waitForExit(run.exited, seconds < 0 ? undefined : seconds * 1000);
   }
   if (!ended) await killRun(ctx, container, true);
-  await settleExit(ctx, container);
+  await settleExit(ctx, container, run);
 }
 
 /** Sends a signal without the lane, so that a stop that waits can be overtaken; waits for the end when it is SIGKILL. */
@@ -81,7 +81,7 @@ export async function killContainer(ctx: EngineContext, container: Container, si
   }
   publish(ctx, container, 'kill', { signal: String(signal) });
   if (signal !== sigkill || !run) return;
-  if (await waitForExit(run.exited, killWaitMs)) await container.lane.run(() => settleExit(ctx, container));
+  if (await waitForExit(run.exited, killWaitMs)) await container.lane.run(() => settleExit(ctx, container, run));
 }
 
 /** Stop, if it runs, and start again; resets nothing but the run. */

@@ -43,7 +43,7 @@ async function killUnhealthy(ctx: EngineContext, container: Container, run: RunH
   try {
     ctx.logger.warn(`Container ${container.id} is unhealthy and is killed`);
     await killRun(ctx, container, false);
-    await container.lane.run(() => settleExit(ctx, container));
+    await container.lane.run(() => settleExit(ctx, container, run));
   } catch (error) {
     ctx.logger.error(`Cannot kill unhealthy container ${container.id}: ${messageOf(error)}`);
   }

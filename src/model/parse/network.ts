@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import { cut, invalid, shown } from './invalid.ts';
 
 /** `host:ip` (or `host=ip`, brackets round the address allowed) of `--add-host`, as the API carries it: `host:ip`. */
@@ -7,14 +6,14 @@ export function parseExtraHost(text: string): string {
   const { before: host, after } = byEquals.after === undefined ? cut(text, ':') : byEquals;
   if (after === undefined || host === '' || host.includes(':') || /\s/.test(host)) throw invalid(`bad format for add-host: "${shown(text)}"`);
   const address = /^\[.+\]$/.test(after) ? after.slice(1, -1) : after;
-  if (address !== 'host-gateway' && isIP(address) === 0) throw invalid(`invalid IP address in add-host: "${shown(address)}"`);
+  if (address !== 'host-gateway' && ipVersion(address) === 0) throw invalid(`invalid IP address in add-host: "${shown(address)}"`);
   return `${host}:${address}`;
 }
 
 /** One `--dns`. */
 export function parseDnsServer(text: string): string {
   const address = text.trim();
-  if (isIP(address.replace(/%[a-zA-Z0-9_.-]+$/, '')) === 0) throw invalid(`IP address is not correctly formatted: ${shown(text)}`);
+  if (ipVersion(address.replace(/%[a-zA-Z0-9_.-]+$/, '')) === 0) throw invalid(`IP address is not correctly formatted: ${shown(text)}`);
   return address;
 }
 
@@ -40,7 +39,7 @@ export function checkMacAddress(text: string): string {
 }
 
 export function checkIpAddress(text: string, version: 4 | 6): string {
-  if (isIP(text) !== version) throw invalid(`invalid IPv${version} address: ${shown(text)}`);
+  if (ipVersion(text) !== version) throw invalid(`invalid IPv${version} address: ${shown(text)}`);
   return text;
 }
 

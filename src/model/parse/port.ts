@@ -1,4 +1,3 @@
-import { isIP } from 'node:net';
 import type { PortBinding } from '../container.ts';
 import { cut, invalid, shown } from './invalid.ts';
 
@@ -57,7 +56,7 @@ export function parsePublish(text: string): PublishedPort[] {
   const [, ip = '', host = '', container = ''] = /^(?:(\[[^\]]*\]|[^:[\]]*):)??(?:([^:]*):)?([^:]*)$/.exec(before) ?? [];
   if (container === '') throw invalid(`no port specified: ${shown(text)}`);
   const address = ip.replace(/^\[(.*)\]$/, '$1');
-  if (address !== '' && isIP(address) === 0) throw invalid(`invalid IP address: ${shown(ip)}`);
+  if (address !== '' && ipVersion(address) === 0) throw invalid(`invalid IP address: ${shown(ip)}`);
   const inside = parseRange(container);
   if (inside === undefined || inside.first === 0) throw invalid(`invalid containerPort: ${shown(container)}`);
   const outside = host === '' ? undefined : parseRange(host);

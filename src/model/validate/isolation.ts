@@ -104,7 +104,7 @@ export function refuseSystemContainer(hostConfig: HostConfig): void {
   const asked: [string, boolean][] = [
     ['--system-container', hostConfig.SystemContainer], ['--ns-change-opt', hostConfig.NsChangeOpt !== '' || hostConfig.NsChangeFiles.length > 0],
     ['--user-remap', hostConfig.UserRemap !== ''], ['--host-channel', hostConfig.HostChannel !== null],
-    ['--env-target-file', hostConfig.EnvTargetFile !== ''], ['--restart on-reboot', hostConfig.RestartPolicy.Name === 'on-reboot'],
+    ['--env-target-file', hostConfig.EnvTargetFile !== ''],
   ];
   const first = asked.find(([, isAsked]) => isAsked);
   if (first !== undefined) throw new EngineError('unsupported', `${first[0]} is not supported: system containers are not there yet`);

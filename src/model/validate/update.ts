@@ -17,7 +17,6 @@ function checkAgainstOld(old: HostConfig, update: ResourceUpdate): void {
   const { RestartPolicy: restart } = update;
   if (restart === undefined) return;
   checkRestartPolicy(restart);
-  if (restart.Name === 'on-reboot') throw new EngineError('unsupported', '--restart on-reboot is not supported: system containers are not there yet');
   if (old.AutoRemove && restart.Name !== 'no') {
     throw new EngineError('conflict', 'Restart policy cannot be updated because AutoRemove is enabled for the container');
   }

@@ -179,7 +179,6 @@ const impossible: [Parts, string][] = [
   [{ host: { UserRemap: '1:1:1' } }, '--user-remap'],
   [{ host: { EnvTargetFile: '/e' } }, '--env-target-file'],
   [{ host: { HostChannel: { PathOnHost: '/a', PathInContainer: '/b', Permissions: 'rw', Size: 1 } } }, '--host-channel'],
-  [{ host: { RestartPolicy: { Name: 'on-reboot', MaximumRetryCount: 0 } } }, '--restart on-reboot'],
   [{ host: { NetworkMode: 'bridge' } }, 'network bridge is not supported'],
   [{ host: { NetworkMode: 'mynet' } }, 'network mynet'],
   [{ host: { PortBindings: { '80/tcp': [{ HostIp: '', HostPort: '8080' }] } } }, 'publishing ports'],
@@ -283,7 +282,6 @@ test('updates that do not', () => {
   expect(updated({ NanoCpus: 1e9 }, { CpuQuota: 1000 })).toContain('CPU Quota cannot be updated as NanoCPUs');
   expect(updated({ Memory: 8 * MB, MemorySwap: 16 * MB }, { Memory: 32 * MB })).toContain('update the memoryswap at the same time');
   expect(updated({ AutoRemove: true }, { RestartPolicy: { Name: 'always', MaximumRetryCount: 0 } })).toContain('AutoRemove is enabled');
-  expect(updated({}, { RestartPolicy: { Name: 'on-reboot', MaximumRetryCount: 0 } })).toStartWith('unsupported');
   expect(updated({}, { Memory: 1 })).toContain('Minimum memory limit allowed is 4MB');
   expect(updated({}, { CpuShares: -1 })).toContain('invalid CPU shares');
   expect(updated({}, { KernelMemory: -1 })).toContain('must not be negative');
