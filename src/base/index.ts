@@ -11,3 +11,4 @@ export * from './version.ts';
 export * from './filters.ts';
 export * from './json.ts';
 export * from './detach-keys.ts';
+export * from './ip.ts';

@@ -1,3 +1,4 @@
+import { ipVersion } from '../../base/index.ts';
 import { cut, invalid, shown } from './invalid.ts';
 
 /** `host:ip` (or `host=ip`, brackets round the address allowed) of `--add-host`, as the API carries it: `host:ip`. */

@@ -1,3 +1,4 @@
+import { ipVersion } from '../../base/index.ts';
 import type { PortBinding } from '../container.ts';
 import { cut, invalid, shown } from './invalid.ts';
 
