@@ -8,7 +8,7 @@ import type { Digest } from '../../base/index.ts';
 import { blobBytesMax } from '../limits.ts';
 
 /** How much is read from or written to a blob file at once. */
-const chunkBytes = 1024 * 1024;
+const chunkBytes = 256 * 1024;
 
 export interface IngestOptions {
   /** What the content must hash to; undefined: whatever it hashes to. */
