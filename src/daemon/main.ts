@@ -19,11 +19,18 @@ export async function main(argv: string[]): Promise<number> {
       return 0;
     }
     await runDaemon(loadConfig(argv, process.env), argv);
-    return 0;
+    // At once: a timer or a connection that is still there must not keep a stopped daemon.
+    return await exitNow(0);
   } catch (error) {
     process.stderr.write(`isulad: ${isEngineError(error) || !(error instanceof Error) ? messageOf(error) : error.stack ?? error.message}\n`);
-    return 1;
+    return await exitNow(1);
   }
+}
+
+/** Ends the process once its standard output is written, unless nobody reads it. */
+async function exitNow(status: number): Promise<never> {
+  await Promise.race([new Promise<void>((resolve) => process.stdout.write('', () => resolve())), Bun.sleep(1000)]);
+  process.exit(status);
 }
 
 async function runDaemon(config: DaemonConfig, argv: readonly string[]): Promise<void> {
