@@ -34,7 +34,7 @@ export function etcFilesIn(directory: string): EtcFiles {
 }
 
 /** @throws unsupported for `host-gateway`: it is an address of a bridge network. */
-export function checkExtraHosts(extraHosts: readonly string[]): void {
+function checkExtraHosts(extraHosts: readonly string[]): void {
   const gateway = extraHosts.find((entry) => entry.endsWith(':host-gateway'));
   if (gateway !== undefined) throw new EngineError('unsupported', `Cannot add host ${gateway}: there is no bridge network whose gateway it could be`);
 }

@@ -3,7 +3,7 @@ import { formatDuration, type HealthProbeResult, type HealthState, type HealthSt
 import type { HealthCheck } from './health-config.ts';
 import { Deadlines, type Clock } from './health-timers.ts';
 
-export { checkHealthConfig, healthCheckOf, mergeHealthConfig, type HealthCheck } from './health-config.ts';
+export { healthCheckOf, type HealthCheck } from './health-config.ts';
 
 /** Probes kept (guide 1.3.7.4). */
 const recordsMax = 5;

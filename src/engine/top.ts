@@ -14,7 +14,7 @@ export interface PsResult {
 }
 
 /** Runs the host's ps. @throws unavailable when there is none. */
-export async function runPs(args: readonly string[]): Promise<PsResult> {
+async function runPs(args: readonly string[]): Promise<PsResult> {
   const path = Bun.which('ps');
   if (path === null) throw new EngineError('unavailable', 'Cannot list the processes: the host has no ps (package procps)');
   const child = Bun.spawn([path, ...args], {

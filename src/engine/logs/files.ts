@@ -13,7 +13,7 @@ interface LogFile {
 }
 
 /** The files of a log, oldest first. A gap in the numbers (a crash in the middle of a rotation) is stepped over. */
-export function logFiles(path: string): LogFile[] {
+function logFiles(path: string): LogFile[] {
   const files: LogFile[] = [];
   for (let number = 0, missing = 0; number <= logFilesMax && missing < 2; number++) {
     const name = number === 0 ? path : `${path}.${number}`;

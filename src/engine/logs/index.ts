@@ -1,3 +1,3 @@
 export { consoleAnnotations, logDetails, parseLogOptions, type LogSettings } from './options.ts';
 export { readLogs } from './read.ts';
-export { LogRotator, removeLog } from './rotate.ts';
+export { LogRotator } from './rotate.ts';

@@ -119,7 +119,8 @@ export function logDetails(
 /** The annotations by which the guide's inspect shows where the output goes (1.3.1.10); `path`: the log. */
 export function consoleAnnotations(settings: LogSettings, path: string): Record<string, string> {
   const kilobytes = settings.maxBytes / 1024;
-  const size = Number.isInteger(kilobytes / 1024) ? `${kilobytes / 1024}MB` : Number.isInteger(kilobytes) ? `${kilobytes}KB` : String(settings.maxBytes);
+  const rough = Number.isInteger(kilobytes) ? `${kilobytes}KB` : String(settings.maxBytes);
+  const size = Number.isInteger(kilobytes / 1024) ? `${kilobytes / 1024}MB` : rough;
   return {
     'log.console.file': settings.disabled ? 'none' : path,
     'log.console.filerotate': String(settings.maxFiles),

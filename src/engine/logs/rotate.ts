@@ -1,5 +1,5 @@
 import { renameSync, statSync, unlinkSync } from 'node:fs';
-import { errnoOf, messageOf, type Logger } from '../../base/index.ts';
+import { messageOf, type Logger } from '../../base/index.ts';
 import { logFilesMax } from './files.ts';
 
 /** How often the logs that are due are looked at, and how seldom a quiet one is. */
@@ -118,16 +118,4 @@ function moveAway(path: string, maxFiles: number): void {
   while (count < maxFiles - 1 && exists(`${path}.${count + 1}`)) count++;
   for (let number = Math.min(count, maxFiles - 2); number >= 1; number--) renameSync(`${path}.${number}`, `${path}.${number + 1}`);
   renameSync(path, `${path}.1`);
-}
-
-/** Deletes all files of a log; no error for those that are gone. */
-export function removeLog(path: string): void {
-  for (let number = 0; number <= logFilesMax; number++) {
-    try {
-      unlinkSync(number === 0 ? path : `${path}.${number}`);
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      if (number > 1) return;
-    }
-  }
 }
