@@ -1,8 +1,23 @@
-import { isatty } from 'node:tty';
+import { fstatSync } from 'node:fs';
 import { ExitError } from '../command.ts';
 
-/** True when the descriptor is a terminal. */
+/** Linux device numbers (Documentation/admin-guide/devices.txt): memory devices such as /dev/null, and pseudo-terminals. */
+const memoryMajor = 1;
+const ptsMajors = { first: 136, last: 143 };
+
+/** True when the descriptor is a terminal. Loading node:tty costs 2 ms: only a rare device is left to it. */
 export function isTerminal(fd: 0 | 1 | 2): boolean {
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isCharacterDevice()) return false;
+    const major = Math.floor(stat.rdev / 256) & 0xfff;
+    if (major === memoryMajor) return false;
+    if (major >= ptsMajors.first && major <= ptsMajors.last) return true;
+  } catch {
+    // A closed descriptor.
+    return false;
+  }
+  const { isatty }: typeof import('node:tty') = require('node:tty');
   return isatty(fd);
 }
 
