@@ -22,7 +22,7 @@ node_modules/.bin/bun tools/build.ts --if-changed
 running_pid() {
   local pid
   pid=$(cat "$pidfile" 2>/dev/null) || return 1
-  [ -n "$pid" ] && [ "$(basename "$(readlink "/proc/$pid/exe" 2>/dev/null)")" != '' ] && grep -q isulad "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
+  [ -n "$pid" ] && grep -q isulad "/proc/$pid/cmdline" 2>/dev/null && echo "$pid"
 }
 
 if pid=$(running_pid) && "$isula" version >/dev/null 2>&1; then
@@ -47,7 +47,12 @@ if ! "$isula" inspect busybox:latest >/dev/null 2>&1; then
   "$isula" import -c 'CMD ["sh"]' "$tar" busybox:latest
 fi
 
-show() { printf '\n$ isula %s\n' "$*"; "$isula" "$@"; }
+show() {
+  local word shown=
+  for word in "$@"; do case $word in *[!A-Za-z0-9:/._-]*) shown="$shown '$word'" ;; *) shown="$shown $word" ;; esac; done
+  printf '\n$ isula%s\n' "$shown"
+  "$isula" "$@"
+}
 show run --rm --net none busybox echo 'hello from a container'
 show run --rm --net none busybox sh -c 'id -un; hostname; ps'
 show images
@@ -56,9 +61,14 @@ cat <<EOT
 
 Done. isulad runs with graph $graph, log $log, socket /var/run/isulad.sock.
 Next:
-  $PWD/dist/isula run -it --net none busybox sh     a shell in a container
-  $PWD/dist/isula ps -a                             containers
-  DOCKER_HOST=unix:///var/run/isulad.sock docker ps any docker client works too
-  kill \$(cat $pidfile)                    stops isulad, containers go on
-  ./install.sh                                      installs it with its systemd unit and man pages
+  $isula run -it --net none busybox sh
+                      a shell in a container
+  $isula ps -a
+                      containers
+  DOCKER_HOST=unix:///var/run/isulad.sock docker ps
+                      any docker client works too
+  kill \$(cat $pidfile)
+                      stops isulad, containers go on
+  ./install.sh
+                      installs it, with systemd unit, completions and man pages
 EOT
