@@ -8,6 +8,7 @@ import { travellingBlob } from './compression.ts';
 import { hostPlatform, parseImageConfig } from './config.ts';
 import { imageEvent } from './context.ts';
 import type { ImageContext } from './context.ts';
+import { loadEmbedded } from './embedded/load.ts';
 import { isStringList, optionalString, parseJson } from './json.ts';
 import { archiveImagesMax, indexDepthMax } from './limits.ts';
 import { parseManifest, selectPlatform } from './manifest.ts';
@@ -29,7 +30,8 @@ interface ArchivedImage {
 
 interface LoadOptions {
   readonly tag: string;
-  readonly quiet: boolean;
+  readonly type: 'oci' | 'embedded';
+  readonly manifestPath?: string;
 }
 
 /**
@@ -37,6 +39,10 @@ interface LoadOptions {
  * @throws invalidArgument saying what the archive lacks
  */
 export async function loadArchive(context: ImageContext, archive: Readable, options: LoadOptions, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
+  if (options.type === 'embedded') {
+    if (options.tag !== '') throw new EngineError('invalidArgument', 'Cannot load an embedded image under another name: its manifest names it');
+    return loadEmbedded(context, archive, options.manifestPath ?? '', progress, signal);
+  }
   const tag = options.tag === '' ? undefined : canonicalString(withDefaultTag(parseReference(options.tag, context.options.defaultHost)));
   return context.collector.during(async (lease) => {
     const files = await ArchiveFiles.read(context, archive, lease, signal);

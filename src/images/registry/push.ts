@@ -38,7 +38,9 @@ export async function pushImages(
   const chosen = tags.map((tagged) => {
     const image = images.byName(canonicalString(tagged));
     if (!image) throw new EngineError('notFound', `An image does not exist locally with the tag: ${familiarString(tagged, options.defaultHost)}`);
-    if (image.type === 'embedded') throw new EngineError('unsupported', `Cannot push ${familiarString(tagged, options.defaultHost)}: an embedded image is no OCI image`);
+    if (!image.layers.every((layer) => context.images.blobs.has(layer.blob))) {
+      throw new EngineError('unsupported', `Cannot push ${familiarString(tagged, options.defaultHost)}: it is an embedded image, or made of one, and no OCI image`);
+    }
     return { tagged, image };
   });
   if (chosen.length === 0) throw new EngineError('notFound', `An image does not exist locally with the tag: ${familiarString(reference, options.defaultHost)}`);
