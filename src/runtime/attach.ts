@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf, type OutputSink, type ProcessSession } from '../base/index.ts';
-import { connectFd, connectSeqpacket } from '../linux/index.ts';
-import { bundleFiles, readLaunch } from './bundle.ts';
+import { connectFd, connectSeqpacket, processStat } from '../linux/index.ts';
+import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
 
 /**
  * conmon's attach protocol (a SOCK_SEQPACKET socket): each packet from conmon is one byte, 2 for standard output or 3 for
@@ -13,6 +13,11 @@ const inputPacketLimitBytes = 32768;
 /** conmon listens with a short queue: so often, and so far apart, a full one is tried again. */
 const connectTries = 500;
 const connectPauseMs = 2;
+/**
+ * conmon stands while a client does not read, and then does not see its process end either. A client that took nothing for so long
+ * after the process's end is given up.
+ */
+const stuckClientMs = 10_000;
 
 interface PacketSocket {
   write(data: Uint8Array): number;
@@ -31,7 +36,11 @@ class Connection {
   #input: Promise<void> | undefined;
   #inputClosed = false;
   #done = false;
+  #stuckTimer: ReturnType<typeof setTimeout> | undefined;
   #finished = Promise.withResolvers<void>();
+
+  /** @param lives whether the process that conmon watches lives */
+  constructor(readonly lives: () => boolean) {}
 
   /** Settles when conmon closed the connection and all output was delivered. */
   get finished(): Promise<void> {
@@ -67,12 +76,32 @@ class Connection {
     const wait = this.#blocked ? this.#blocked.then(() => this.#sink?.write(stream, data)) : this.#sink.write(stream, data);
     if (wait === undefined) return;
     if (!this.#blocked) this.#socket?.pause();
+    this.#watchStuck();
     const blocked = wait.catch(() => this.setSink(undefined)).then(() => {
-      if (this.#blocked !== blocked) return;
-      this.#blocked = undefined;
-      if (!this.#done) this.#socket?.resume();
+      if (this.#blocked === blocked) this.#unblock();
     });
     this.#blocked = blocked;
+  }
+
+  #unblock(): void {
+    this.#blocked = undefined;
+    clearTimeout(this.#stuckTimer);
+    if (!this.#done) this.#socket?.resume();
+  }
+
+  #watchStuck(): void {
+    clearTimeout(this.#stuckTimer);
+    this.#stuckTimer = setTimeout(() => {
+      if (this.lives()) {
+        this.#watchStuck();
+        return;
+      }
+      const sink = this.#sink;
+      this.setSink(undefined);
+      sink?.fail(new EngineError('timeout', `The client took no output for ${stuckClientMs / 1000} s after the process ended`));
+      this.#unblock();
+    }, stuckClientMs);
+    this.#stuckTimer.unref();
   }
 
   #drained(): void {
@@ -90,7 +119,8 @@ class Connection {
       this.#sink?.end();
       this.#finished.resolve();
     };
-    if (this.#blocked) void this.#blocked.then(finish);
+    const blocked = this.#blocked;
+    if (blocked) void blocked.then(finish);
     else finish();
   }
 
@@ -185,13 +215,13 @@ function keep(bundlePath: string, connection: Connection): void {
 
 /** Attaches to the process behind `<directory>/attach`. @throws conflict: nobody listens there. */
 export async function attachTo(
-  directory: string, sink: OutputSink, options: { stdin: boolean; stdinOnce: boolean; signal?: AbortSignal | undefined },
+  directory: string, sink: OutputSink, options: { stdin: boolean; stdinOnce: boolean; pidFile: string; signal?: AbortSignal | undefined },
 ): Promise<ProcessSession> {
   const onlyLooks = options.stdinOnce && !options.stdin;
   let connection = onlyLooks ? kept.get(directory)?.pop() : undefined;
   if (connection) connection.setSink(sink);
   else {
-    connection = new Connection();
+    connection = new Connection(livesByPidFile(options.pidFile));
     await connection.open(join(directory, bundleFiles.attachSocket), sink);
   }
   const live = connection;
@@ -226,5 +256,15 @@ export async function attachContainer(
   if (!launch) throw new EngineError('conflict', 'Cannot attach: the container is not running');
   // A terminal's stdin is left open by conmon whatever its clients do (conmonArguments).
   const stdinOnce = launch.stdinOnce && launch.openStdin && !launch.terminal;
-  return attachTo(bundlePath, sink, { stdin: options.stdin && launch.openStdin, stdinOnce, signal: options.signal });
+  const pidFile = join(bundlePath, bundleFiles.initPid);
+  return attachTo(bundlePath, sink, { stdin: options.stdin && launch.openStdin, stdinOnce, pidFile, signal: options.signal });
+}
+
+/** The process of a pid file as it is at the first question: an exec's file comes after its attach. */
+function livesByPidFile(pidFile: string): () => boolean {
+  return () => {
+    const pid = readPidFile(pidFile);
+    const stat = pid === undefined ? undefined : processStat(pid);
+    return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
+  };
 }

@@ -1,4 +1,4 @@
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../base/index.ts';
 import { makeSocketPair } from '../linux/index.ts';
@@ -67,9 +67,20 @@ export function conmonArguments(conmonPath: string, options: {
   ];
 }
 
+/** The monitor whose pid file is in a directory, while it lives. Its command line names the directory: pids are reused. */
+export function conmonPid(directory: string): number | undefined {
+  const pid = readPidFile(join(directory, bundleFiles.conmonPid));
+  if (pid === undefined) return undefined;
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(directory) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Kills a monitor and the runtime command it waits for: both are in the session that conmon made. */
 export function killConmon(directory: string): void {
-  const pid = readPidFile(join(directory, bundleFiles.conmonPid));
+  const pid = conmonPid(directory);
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');

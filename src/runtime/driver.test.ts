@@ -93,21 +93,25 @@ describe.skipIf(!canRun)('containers', () => {
   async function create(runtime: string, wishes: Wishes): Promise<Running> {
     const id = newContainerId();
     const bundle = join(top, 'state/bundles', id);
-    const cgroupPath = `/isula-test/${id}`;
+    const config = { ...defaultContainerConfig(), ...wishes.config };
+    const exited = new Promise<number>((resolve) => waiting.set(id, resolve));
+    const running = await driver.create({
+      id, bundlePath: bundle, spec: specOf(id, wishes), runtime, openStdin: config.OpenStdin, stdinOnce: config.StdinOnce,
+      logPath: join(top, `${id}.log`), logMaxBytes: undefined, timeoutMs: 60_000,
+    });
+    return { id, bundle, process: running, cgroupPath: `/isula-test/${id}`, exited };
+  }
+
+  function specOf(id: ContainerId, wishes: Wishes) {
     const config = { ...defaultContainerConfig(), ...wishes.config };
     const { spec } = generateSpec({
       id, config, hostConfig: { ...defaultHostConfig(), ...wishes.hostConfig }, imageConfig: undefined, rootfsPath: rootfs, args: wishes.args,
       env: ['PATH=/bin', 'TERM=xterm'], cwd: '/', hostname: 'box', identity: { uid: wishes.uid ?? 0, gid: wishes.uid ?? 0, additionalGids: [] },
-      umask: 0o027, cgroupPath,
+      umask: 0o027, cgroupPath: `/isula-test/${id}`,
       namespaces: { network: { kind: 'private' }, ipc: { kind: 'private' }, pid: { kind: 'private' }, uts: { kind: 'private' }, cgroup: { kind: 'host' } },
       mounts: [], etcFiles: { hosts: '', hostname: '', resolvConf: '' }, shmPath: undefined, hooks: undefined, idMaps: undefined, initPath: undefined, ulimits: [],
     }, driver.facts);
-    const exited = new Promise<number>((resolve) => waiting.set(id, resolve));
-    const running = await driver.create({
-      id, bundlePath: bundle, spec, runtime, openStdin: config.OpenStdin, stdinOnce: config.StdinOnce, logPath: join(top, `${id}.log`),
-      logMaxBytes: undefined, timeoutMs: 60_000,
-    });
-    return { id, bundle, process: running, cgroupPath, exited };
+    return spec;
   }
 
   /** Removes it and checks that nothing is left. */
@@ -285,7 +289,8 @@ describe.skipIf(!canRun)('containers', () => {
       await driver.start(container.id, runtime, container.bundle);
       expect(driver.pids(container.cgroupPath)).toEqual([container.process.pid]);
       const stats = driver.readStats(container.cgroupPath);
-      expect(stats).toMatchObject({ memoryLimit: 64 * 1024 * 1024, pidsLimit: 50, pidsCurrent: 1 });
+      expect(stats).toMatchObject({ memoryLimit: 64 * 1024 * 1024, pidsLimit: 50 });
+      expect(stats.pidsCurrent).toBeGreaterThan(0);
       await driver.updateResources(container.cgroupPath, { ...defaultHostConfig(), ...hostConfig, Memory: 128 * 1024 * 1024, PidsLimit: 60 });
       expect(driver.readStats(container.cgroupPath)).toMatchObject({ memoryLimit: 128 * 1024 * 1024, pidsLimit: 60 });
       const bad = { ...defaultHostConfig(), PidsLimit: 70, CpusetCpus: '4000', NanoCpus: 0 };
@@ -301,6 +306,73 @@ describe.skipIf(!canRun)('containers', () => {
       await remove(runtime, container);
     }, 60_000);
   }
+
+  test('a create that hangs in a hook is given up, by time or by the caller, and leaves nothing', async () => {
+    const hooks = { prestart: [{ path: '/bin/busybox', args: ['busybox', 'sleep', '4242'] }] };
+    const abort = new AbortController();
+    for (const limit of [{ timeoutMs: 200 }, { timeoutMs: 60_000, signal: abort.signal }]) {
+      const id = newContainerId();
+      const bundle = join(top, 'state/bundles', id);
+      const spec = { ...specOf(id, { args: ['true'] }), hooks };
+      const made = driver.create({ id, bundlePath: bundle, spec, runtime: 'lcr', openStdin: false, stdinOnce: false, logPath: undefined, logMaxBytes: undefined, ...limit });
+      if ('signal' in limit) setTimeout(() => abort.abort(), 100);
+      const error: unknown = await made.then(() => undefined, (reason: unknown) => reason);
+      expect(error).toMatchObject({ code: 'signal' in limit ? 'cancelled' : 'timeout' });
+      expect(readdirSync(bundle)).toEqual([]);
+      expect(cgroupDirs(driver.facts.cgroup, `/isula-test/${id}`).filter((dir) => existsSync(dir))).toEqual([]);
+      expect(existsSync(join(top, 'state/oci/lcr', id))).toBe(false);
+    }
+  }, 60_000);
+
+  test('another daemon takes a running container over', async () => {
+    const container = await create('lcr', { args: ['cat'], config: { OpenStdin: true } });
+    await driver.start(container.id, 'lcr', container.bundle);
+    const next = await openRuntime({ stateRoot: join(top, 'state'), graphRoot: join(top, 'graph'), logger: silentLogger, runtimes: {}, defaultRuntime: 'runc' });
+    const seen = Promise.withResolvers<void>();
+    const nextWatch = next.watchExits((id) => {
+      if (id === container.id) seen.resolve();
+    });
+    expect(next.isAlive(container.process)).toBe(true);
+    const sink = new Collector();
+    const session = await next.attach(container.bundle, sink, { stdin: true });
+    await session.writeInput(Buffer.from('hello\n'));
+    await sink.seen('hello');
+    expect(next.signal(container.process, 9)).toBe(true);
+    await seen.promise;
+    expect(next.readExit(container.id, container.bundle)?.exitCode).toBe(137);
+    nextWatch[Symbol.dispose]();
+    await container.exited;
+    await remove('lcr', container);
+  }, 60_000);
+
+  test('a sink that waits holds the process back, and loses nothing', async () => {
+    const container = await create('lcr', { args: ['sh', '-c', 'head -c 3000000 /dev/zero; echo done >&2'] });
+    const gate = Promise.withResolvers<void>();
+    let bytes = 0;
+    let waiting = 0;
+    const blocked = Promise.withResolvers<void>();
+    const sink: OutputSink = {
+      write(_stream, chunk) {
+        bytes += chunk.length;
+        waiting++;
+        blocked.resolve();
+        return gate.promise;
+      },
+      end() {},
+      fail() {},
+    };
+    const session = await driver.attach(container.bundle, sink, { stdin: false });
+    await driver.start(container.id, 'lcr', container.bundle);
+    await blocked.promise;
+    // The first write is not settled: no second one comes.
+    await Bun.sleep(50);
+    expect(waiting).toBe(1);
+    gate.resolve();
+    await session.closed;
+    expect(bytes).toBe(3_000_000 + 'done\n'.length);
+    await container.exited;
+    await remove('lcr', container);
+  }, 60_000);
 
   test('an OOM kill is seen', async () => {
     const hostConfig = { Memory: 16 * 1024 * 1024, MemorySwap: 16 * 1024 * 1024 };

@@ -181,6 +181,8 @@ class Relay {
 class PipeReader {
   readonly #reader;
   readonly #ended: Promise<void>;
+  /** Since when the pipe has nothing for us; undefined while the sink has. */
+  #idleSince: number | undefined;
 
   constructor(readonly fd: number, readonly stream: OutputStream, readonly relay: Relay) {
     this.#reader = Bun.file(fd).stream().getReader();
@@ -190,7 +192,9 @@ class PipeReader {
   async #run(): Promise<void> {
     try {
       for (;;) {
+        this.#idleSince = performance.now();
         const { done, value } = await this.#reader.read();
+        this.#idleSince = undefined;
         if (done) return;
         const wait = this.relay.write(this.stream, value);
         if (wait) await wait.catch(() => this.relay.leave());
@@ -202,12 +206,19 @@ class PipeReader {
     }
   }
 
-  /** After the process's end: reads what is left, and waits for who still holds the pipe only so long after the last byte. */
+  /** After the process's end: delivers what is left, however slow the sink; who else holds the pipe is waited for only so long. */
   async finish(lateMs: number): Promise<void> {
-    const late = Promise.withResolvers<void>();
-    const timer = setTimeout(() => late.resolve(), lateMs);
-    await Promise.race([this.#ended, late.promise]);
-    clearTimeout(timer);
+    const end = performance.now();
+    let ended = false;
+    void this.#ended.then(() => (ended = true));
+    while (!ended) {
+      const idle = this.#idleSince === undefined ? 0 : performance.now() - Math.max(end, this.#idleSince);
+      if (idle >= lateMs) break;
+      const timer = Promise.withResolvers<void>();
+      const handle = setTimeout(timer.resolve, lateMs - idle);
+      await Promise.race([this.#ended, timer.promise]);
+      clearTimeout(handle);
+    }
     this.cancel();
   }
 

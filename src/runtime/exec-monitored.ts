@@ -48,7 +48,7 @@ export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
     if (request.sink !== undefined) {
       conmon.messages.go();
       await next();
-      session = await attachTo(directory, request.sink, { stdin: request.openStdin, stdinOnce: false, signal: request.signal });
+      session = await attachTo(directory, request.sink, { stdin: request.openStdin, stdinOnce: false, pidFile: job.pidFile, signal: request.signal });
       conmon.messages.go();
     }
     const { data: pid } = await next();

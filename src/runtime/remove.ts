@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../base/index.ts';
 import { killCgroup, readCgroupPids, removeCgroup, processStat } from '../linux/index.ts';
 import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
-import { killConmon } from './conmon.ts';
+import { conmonPid, killConmon } from './conmon.ts';
 import type { DriverContext } from './context.ts';
 import { runCommand } from './run-command.ts';
 
@@ -24,6 +24,8 @@ export async function removeContainer(ctx: DriverContext, id: string, runtimeNam
   const root = launch?.runtimeRoot ?? ctx.runtimeRoot(ctx.resolveRuntime(runtimeName).name);
   const record = join(root, id);
   const { cgroup } = ctx.facts;
+  // No init yet: a create is under way that an earlier daemon began. What it makes after this would be missed.
+  if (readPidFile(join(bundlePath, bundleFiles.initPid)) === undefined) killConmon(bundlePath);
   const lives = launch === undefined || readCgroupPids(cgroup, launch.cgroupPath).length > 0 || initLives(bundlePath);
   let failure = '';
   if (existsSync(record) && (lives || launch.poststopHooks)) {
@@ -44,20 +46,14 @@ export async function removeContainer(ctx: DriverContext, id: string, runtimeNam
 function initLives(bundlePath: string): boolean {
   const pid = readPidFile(join(bundlePath, bundleFiles.initPid));
   // The number may have been taken by another process meanwhile: then `delete` only finds that there is nothing to kill.
-  return pid !== undefined && isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  const stat = processStat(pid);
+  const stat = pid === undefined ? undefined : processStat(pid);
   return stat !== undefined && stat.state !== 'Z' && stat.state !== 'X';
 }
 
 /** Without its exit file written, a monitor could still write it, under the name of a container that is gone. */
 async function endConmon(ctx: DriverContext, id: string, bundlePath: string): Promise<void> {
-  const pid = readPidFile(join(bundlePath, bundleFiles.conmonPid));
-  if (pid === undefined) return;
   for (let tries = 0; tries < conmonTries; tries++) {
-    if (existsSync(join(ctx.exitDir, id)) || !isAlive(pid)) return;
+    if (existsSync(join(ctx.exitDir, id)) || conmonPid(bundlePath) === undefined) return;
     await Bun.sleep(conmonPauseMs);
   }
   killConmon(bundlePath);
