@@ -154,6 +154,24 @@ test('recovery removes what no image names, and nothing else', async () => {
   expect(bench.images.resolve('app')).toEqual(image);
 });
 
+test('image-layer-check makes the images of a damaged layer unusable, and only those', async () => {
+  await using bench = await Bench.open();
+  const good = await importTar(bench, 'good', { a: '1' });
+  const bad = await importTar(bench, 'bad', { 'dir/': '', 'dir/file': 'content', empty: '' });
+  await bench.reopen({ layerCheck: true });
+  expect(bench.images.resolve('bad')).toEqual(bad);
+  const [layer] = bad.layers;
+  if (layer === undefined) throw new Error('no layer');
+  writeFileSync(join(bench.snapshots.layerPath(layer), 'dir', 'file'), 'CONTENT');
+  await bench.reopen({ layerCheck: true });
+  expect(() => bench.images.resolve('bad')).toThrow('/dir/file of layer');
+  expect(bench.images.resolve('good')).toEqual(good);
+  expect(bench.images.list(new Map(), false).length).toBe(2);
+  await bench.images.remove('bad', { force: false, noPrune: false });
+  await importTar(bench, 'bad', { 'dir/': '', 'dir/file': 'content', empty: '' });
+  expect(bench.images.resolve('bad').layers).toEqual(bad.layers);
+});
+
 test.each([
   ['no archive', Buffer.from('hello world'), 'Cannot load the archive'],
   ['an empty stream', Buffer.alloc(0), 'Cannot load the archive'],

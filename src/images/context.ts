@@ -1,5 +1,5 @@
 import { EngineError, Gate } from '../base/index.ts';
-import type { ImageId, Logger } from '../base/index.ts';
+import type { ChainId, ImageId, Logger } from '../base/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
 import type { BlobStore } from './store/blobs.ts';
@@ -60,6 +60,8 @@ export interface ImageContext {
   readonly unpackGate: Gate;
   readonly options: ImageOptions;
   readonly logger: Logger;
+  /** Layers that `image-layer-check` found damaged, and what is wrong with each. */
+  readonly damaged: Map<ChainId, string>;
   uses: ImageUseCheck;
   event: (action: string, id: string, attributes: Record<string, string>) => void;
 }
@@ -69,12 +71,21 @@ export function imageEvent(context: ImageContext, action: string, image: StoredI
   context.event(action, image.id, { ...image.config.config?.Labels, name });
 }
 
+/** @throws unavailable for an image with a damaged layer */
+export function refuseDamaged(context: ImageContext, image: StoredImage): void {
+  if (context.damaged.size === 0) return;
+  const layer = image.layers.find(({ chainId }) => context.damaged.has(chainId));
+  if (layer) throw new EngineError('unavailable', `Cannot use image ${image.id}: ${context.damaged.get(layer.chainId) ?? ''}; remove it and get it again`);
+}
+
 /** Removes what an image needed and nothing else does. */
 export async function collectImage(context: ImageContext, image: StoredImage): Promise<{ layers: string[]; bytes: number }> {
-  return context.collector.collect({
+  const collected = await context.collector.collect({
     blobs: image.layers.map((layer) => layer.blob),
     layers: image.layers.map((layer) => layer.chainId).toReversed(),
   });
+  for (const layer of collected.layers) context.damaged.delete(layer);
+  return collected;
 }
 
 /** @throws notFound when `id` has just been removed by another request */

@@ -4,7 +4,7 @@ import type { ImageId, Logger } from '../base/index.ts';
 import type { ImageRecord } from '../model/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
-import { defaultImageOptions, imageEvent } from './context.ts';
+import { defaultImageOptions, imageEvent, refuseDamaged } from './context.ts';
 import type { ImageContext, ImageOptions } from './context.ts';
 import { commitImage, importImage } from './import.ts';
 import { imageHistory, listImages } from './list.ts';
@@ -24,6 +24,7 @@ import { BlobStore } from './store/blobs.ts';
 import { Collector } from './store/collector.ts';
 import { ImageStore } from './store/image-store.ts';
 import { LayerUnpacker } from './store/layers.ts';
+import { findDamage } from './store/verify.ts';
 import type { ImageService } from './types.ts';
 
 export interface ImageServiceParts {
@@ -59,6 +60,7 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
     unpackGate: new Gate(unpacksAtOnce),
     options,
     logger,
+    damaged: new Map(),
     uses: () => [],
     event: () => undefined,
   };
@@ -73,7 +75,11 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
 function imageService(context: ImageContext, registry: RegistryContext): ImageService {
   const { images } = context;
   return {
-    resolve: (reference) => images.record(images.find(reference)),
+    resolve: (reference) => {
+      const image = images.find(reference);
+      refuseDamaged(context, image);
+      return images.record(image);
+    },
     get: (id) => recordOf(context, id),
     list: (filters, all) => listImages(context, filters, all).map((image) => images.record(image)),
     count: () => images.size,
@@ -129,4 +135,9 @@ async function recover(context: ImageContext): Promise<void> {
   const { layers, bytes } = await context.collector.collectAll();
   await context.images.forgetSources(new Set(context.blobs.digests()));
   if (layers.length > 0 || bytes > 0) context.logger.info(`Images: removed ${layers.length} layers that no image names, ${bytes} bytes in all`);
+  if (!context.options.layerCheck) return;
+  for (const [layer, why] of await findDamage(context, new AbortController().signal)) {
+    context.damaged.set(layer, why);
+    context.logger.error(`image-layer-check: ${why}`);
+  }
 }
