@@ -2,3 +2,6 @@ export { compress, decompress, detectCompression, type Compression, type Decompr
 export { extractLayer, type ExtractLimits, type ExtractOptions, type ExtractResult } from './extract.ts';
 export { packLayer, packTree, type PackOptions } from './pack.ts';
 export { diffTree, type TreeChange } from './diff.ts';
+export { ContainerFs, type ContainerFsOptions, type PutOptions } from './container-fs.ts';
+export type { PathStat } from './path-stat.ts';
+export type { RootMount } from './root-path.ts';

@@ -3,11 +3,11 @@ import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { errnoOf } from '../../base/index.ts';
 import {
-  getXattr, listXattrs, openRegularAt, rawBytes, readlinkAt, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK,
-  S_IFMT, S_IFREG, statAt, walkTree, type FileStat, type WalkEntry,
+  getXattr, listXattrs, O_PATH, openRegularAt, rawBytes, readlinkAt, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
+  S_IFLNK, S_IFMT, S_IFREG, statAt, walkTree, type FileStat, type WalkEntry,
 } from '../../linux/index.ts';
 import { isOpaque, isOverlayXattr, isWhiteout, opaqueMark, pathIn, whiteoutPrefix } from './overlay-form.ts';
-import { joinPath } from './paths.ts';
+import { joinPath, splitPath } from './paths.ts';
 import { paddingOf, type TarEntry, type TarType } from './tar-format.ts';
 import { tarEnd, tarHeader } from './tar-writer.ts';
 
@@ -48,16 +48,18 @@ export interface PackSource {
   dirFd: number;
   /** One name in it, or undefined for the directory itself. */
   name: string | undefined;
-  /** What the packed entry is called in the tar, raw; what is below it follows. Empty: a directory's content without itself. */
+  /** What the packed entry is called in the tar, raw; what is below it follows. */
   as: string;
+  /** What is shown at places below the directory instead of what is there: raw paths, and where on the host it is. */
+  mounts: readonly { path: string; source: string }[];
   signal: AbortSignal;
 }
 
 /** A tar of one file or directory (docker cp). */
 export function packFrom(source: PackSource): Readable {
-  const { dirFd, name, as, signal } = source;
+  const { dirFd, name, as, mounts, signal } = source;
   return readable(() => {
-    if (name === undefined) return pack(dirFd, { form: 'plain', signal, rename: (path) => joinPath(as, path), withRoot: as !== '' });
+    if (name === undefined) return pack(dirFd, { form: 'plain', signal, rename: (path) => joinPath(as, path), withRoot: true, mounts });
     return packOne(dirFd, name, as, signal);
   });
 }
@@ -66,6 +68,7 @@ interface PackRun extends PackOptions {
   rename: (path: string) => string;
   /** Start with an entry for the directory itself. */
   withRoot?: boolean;
+  mounts?: PackSource['mounts'];
 }
 
 function readable(start: () => AsyncGenerator<Buffer>): Readable {
@@ -77,15 +80,45 @@ function readable(start: () => AsyncGenerator<Buffer>): Readable {
 async function* pack(rootFd: number, run: PackRun): AsyncGenerator<Buffer> {
   try {
     const packer = new Packer(run.signal);
-    for (const entry of walkTree(rootFd)) {
-      if (entry.path !== '' || run.withRoot) yield* packer.add(entry, run.rename(entry.path), run.form === 'oci-layer');
-      if (run.form === 'oci-layer' && entry.name === '' && entry.path !== '' && isOpaque(entry.dirFd)) {
-        yield* packer.marker(joinPath(run.rename(entry.path), opaqueMark), entry.stat);
-      }
-    }
+    yield* packInto(packer, rootFd, run);
+    for (const { path, source } of run.mounts ?? []) yield* packMount(packer, path, source, run);
     yield* packer.end();
   } finally {
     closeSync(rootFd);
+  }
+}
+
+async function* packInto(packer: Packer, rootFd: number, run: PackRun): AsyncGenerator<Buffer> {
+  const hidden = new Set(run.mounts?.map(({ path }) => path));
+  for (const entry of walkTree(rootFd, (path) => path === '' || !hidden.has(path))) {
+    if (hidden.has(entry.path) && entry.path !== '') continue;
+    if (entry.path !== '' || run.withRoot) yield* packer.add(entry, run.rename(entry.path), run.form === 'oci-layer');
+    if (run.form === 'oci-layer' && entry.name === '' && entry.path !== '' && isOpaque(entry.dirFd)) {
+      yield* packer.marker(joinPath(run.rename(entry.path), opaqueMark), entry.stat);
+    }
+  }
+}
+
+/** What a volume shows, with the volumes below it left to their own turn. */
+async function* packMount(packer: Packer, path: string, source: string, run: PackRun): AsyncGenerator<Buffer> {
+  const fd = openSync(source, O_PATH);
+  try {
+    const stat = statAt(fd, '');
+    if ((stat.mode & S_IFMT) !== S_IFDIR) {
+      const [parent, name] = splitPath(Buffer.from(source).toString('latin1'));
+      const dirFd = openSync(rawBytes(parent || '/'), constants.O_RDONLY | constants.O_DIRECTORY);
+      try {
+        yield* packer.add({ path, dirFd, name, stat }, run.rename(path), false);
+      } finally {
+        closeSync(dirFd);
+      }
+      return;
+    }
+    const below = (run.mounts ?? []).filter((each) => each.path.startsWith(`${path}/`));
+    const mounts = below.map((each) => ({ path: each.path.slice(path.length + 1), source: each.source }));
+    yield* packInto(packer, fd, { ...run, mounts, withRoot: true, rename: (each) => run.rename(joinPath(path, each)) });
+  } finally {
+    closeSync(fd);
   }
 }
 
