@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { connect, createServer } from 'node:net';
 import { Bench, bytesOf, importTar, noSignal, quiet } from './images-kit.ts';
 import { haveRegistry, LocalRegistry, run } from './images-registry-kit.ts';
 import type { ProgressMessage } from '../src/images/index.ts';
@@ -91,4 +93,52 @@ describe.skipIf(!haveRegistry)('against docker-registry', () => {
     expect(other.images.get(first.id)?.repoTags).toEqual([]);
     expect(other.images.list(new Map([['dangling', ['true']]]), false).map((image) => image.id)).toEqual([first.id]);
   });
+
+  test('an upload that breaks is gone on with where the registry says', async () => {
+    await using registry = await LocalRegistry.start();
+    await using bench = await Bench.open({ retryDelayMs: 1 });
+    let breaks = 0;
+    await using proxy = await breakingProxy(registry.host, (seen) => seen.startsWith('PATCH') && breaks++ < 2);
+    const reference = `${proxy.host}/app`;
+    const image = await importTar(bench, reference, { noise: randomBytes(3_000_000) });
+    await bench.images.push({ reference, all: false, auth: undefined }, quiet, noSignal);
+    expect(breaks).toBeGreaterThan(2);
+    await using other = await Bench.open();
+    const [pulled] = await other.images.pull({ ...plain, reference: `${registry.host}/app` }, quiet, noSignal);
+    expect(pulled?.id).toBe(image.id);
+  });
 });
+
+/** Passes connections on, and cuts those that begin a request the test wants cut, half a megabyte into it. */
+function breakingProxy(target: string, cut: (request: string) => boolean): Promise<{ host: string } & AsyncDisposable> {
+  const [host = '', port = ''] = target.split(':');
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), host);
+    let left = Infinity;
+    client.on('data', (chunk: Buffer) => {
+      if (left === Infinity && cut(chunk.subarray(0, 200).toString('latin1'))) left = 500_000;
+      left -= chunk.length;
+      if (left <= 0) client.destroy();
+      else if (!upstream.write(chunk)) {
+        client.pause();
+        upstream.once('drain', () => client.resume());
+      }
+    });
+    upstream.on('data', (chunk: Buffer) => client.write(chunk));
+    for (const [one, other] of [[client, upstream], [upstream, client]] as const) {
+      one.on('error', () => undefined);
+      one.on('close', () => other.destroy());
+    }
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      resolve({
+        host: `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
+        [Symbol.asyncDispose]: async () => {
+          server.close();
+        },
+      });
+    });
+  });
+}

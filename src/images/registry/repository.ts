@@ -141,7 +141,7 @@ export class Repository {
   }
 
   /**
-   * Uploads a file in pieces; after a break it goes on where the registry says it is.
+   * Uploads a file in pieces; after a break it goes on where the registry says it is, or begins anew.
    * @param begun where to upload to
    */
   async upload(begun: URL, file: UploadSource, digest: Digest, onProgress: (sent: number) => void, signal: AbortSignal): Promise<void> {
@@ -172,8 +172,8 @@ export class Repository {
       if (++breaks > uploadBreaksMax) throw new EngineError('unavailable', `Cannot push blob ${shortId(digest)}: the upload broke ${breaks} times`);
       await this.transport.pause(breaks, signal);
       const state = await this.#uploadState(location, signal);
-      location = state.location;
-      sent = state.received;
+      location = state?.location ?? await this.beginUpload(signal);
+      sent = state?.received ?? 0;
     }
     location.searchParams.set('digest', digest);
     const response = await this.#send({ method: 'PUT', path: location, headers: { 'content-length': '0' }, body: () => '', signal });
@@ -181,8 +181,13 @@ export class Repository {
     await response.body?.cancel();
   }
 
-  async #uploadState(location: URL, signal: AbortSignal): Promise<{ location: URL; received: number }> {
+  /** How far an upload came; undefined: the registry will not go on with it (docker-registry after a break within a piece). */
+  async #uploadState(location: URL, signal: AbortSignal): Promise<{ location: URL; received: number } | undefined> {
     const response = await this.#send({ method: 'GET', path: location, signal });
+    if (response.status === 404 || response.status === 416 || response.status === 400) {
+      await response.body?.cancel();
+      return undefined;
+    }
     if (response.status !== 204) throw await registryError(response, 'Cannot go on with the upload', signal);
     await response.body?.cancel();
     const [, last] = /^(?:bytes=)?0-(\d+)$/.exec(response.headers.get('range') ?? '') ?? [];
