@@ -46,6 +46,9 @@ function refused(write: CgroupWrite, cause: unknown): EngineError {
   if (code === 'EINVAL' || code === 'ERANGE') {
     return new EngineError('invalidArgument', `Cannot set ${write.what} to ${write.value}: the kernel takes no such value (${name}: ${code})`, { cause });
   }
+  if (code === 'EOPNOTSUPP' || code === 'ENOTSUP') {
+    return new EngineError('unsupported', `Cannot set ${write.what} to ${write.value}: the device or its I/O scheduler does not support it (${name})`, { cause });
+  }
   if (code === 'ENOENT' || code === undefined) {
     return new EngineError('unsupported', `Cannot set ${write.what}: this host's kernel has no ${name}`, { cause });
   }

@@ -16,6 +16,8 @@ export const bundleFiles = {
   /** Made by conmon, in its working directory, when the kernel killed for want of memory. */
   oomMarker: 'oom',
   execs: 'execs',
+  /** What hooks write to their standard error, under crun. */
+  hookErrors: 'hooks.err',
 } as const;
 
 /** How a container was launched; written before anything else is made. */

@@ -18,6 +18,6 @@ export interface DriverContext {
   resolveRuntime(name: string): ResolvedRuntime;
   /** State directory of a runtime (`crun --root`), ours alone. */
   runtimeRoot(name: string): string;
-  /** The specification as this runtime gets it: with a compiled seccomp filter where it takes one. */
-  prepareSpec(spec: OciSpec, runtime: ResolvedRuntime): OciSpec;
+  /** The specification as this runtime gets it: with a compiled seccomp filter, or a place for its hooks' errors, where it takes one. */
+  prepareSpec(spec: OciSpec, runtime: ResolvedRuntime, bundlePath: string): OciSpec;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, messageOf } from '../base/index.ts';
 import { processStartTime } from '../linux/index.ts';
@@ -7,14 +7,15 @@ import { conmonArguments, killConmon, startConmon, type Conmon } from './conmon.
 import type { DriverContext } from './context.ts';
 import { explainExecutable } from './executable.ts';
 import { runtimeFailure } from './failure.ts';
-import { joinFilesCgroup } from './files-cgroup.ts';
 import { ociJson } from './oci-json.ts';
+import { splitOwnLimits } from './own-limits.ts';
 import { removeContainer } from './remove.ts';
 import { stopSignal } from './run-command.ts';
 import type { CreateRequest, OciSpec, RunningProcess } from './types.ts';
 
 /** conmon forks and writes its pid file within this, or the host is in trouble. */
 const forkTimeoutMs = 30_000;
+const hookErrorsLimitBytes = 1000;
 
 /**
  * Makes a container up to the point where its init waits for `start`: one child, conmon, which runs the runtime's create.
@@ -35,9 +36,12 @@ export async function createContainer(ctx: DriverContext, request: CreateRequest
   mkdirSync(bundlePath, { recursive: true, mode: 0o700 });
   mkdirSync(launch.runtimeRoot, { recursive: true, mode: 0o700 });
   writeLaunch(bundlePath, launch);
-  writeFileSync(join(bundlePath, bundleFiles.config), ociJson(ctx.prepareSpec(spec, runtime)), { mode: 0o600 });
+  const own = splitOwnLimits(spec, ctx.facts.cgroup);
+  writeFileSync(join(bundlePath, bundleFiles.config), ociJson(ctx.prepareSpec(own.spec, runtime, bundlePath)), { mode: 0o600 });
   try {
-    return await launchInit(ctx, request, launch);
+    const init = await launchInit(ctx, request, launch);
+    own.apply(launch.cgroupPath, init.pid);
+    return init;
   } catch (error) {
     await undo(ctx, request);
     throw error;
@@ -78,10 +82,9 @@ async function launchInit(ctx: DriverContext, request: CreateRequest, launch: La
     if (conmonPid === undefined || pidStartTime === undefined) {
       throw new EngineError('internal', 'OCI runtime create failed: the container\'s first process ended before it was started');
     }
-    const query = { action: 'create', args: spec.process.args, env: spec.process.env, cwd: spec.process.cwd, user: spec.process.user, architecture: ctx.facts.architecture } as const;
-    const reason = explainExecutable(`/proc/${pid}/root`, query);
+    const { args, env, cwd, user } = spec.process;
+    const reason = explainExecutable(`/proc/${pid}/root`, { action: 'create', args, env, cwd, user, architecture: ctx.facts.architecture });
     if (reason) throw reason;
-    joinFilesCgroup(ctx.facts.cgroup, launch.cgroupPath, spec, pid);
     return { pid, pidStartTime, conmonPid };
   } finally {
     conmon.messages.close();
@@ -99,10 +102,17 @@ async function waitForPid(conmon: Conmon, request: CreateRequest): Promise<numbe
     if (forked instanceof EngineError) throw forked;
     if (message !== undefined && message.data > 0) return message.data;
     const text = message?.message || (await conmon.errorText);
-    throw runtimeFailure(text, { action: 'create', args: init.args, cwd: init.cwd });
+    throw runtimeFailure(withHookErrors(request.bundlePath, text), { action: 'create', args: init.args, cwd: init.cwd });
   } finally {
     stop.clear();
   }
+}
+
+/** crun leaves what a failed hook wrote in a file of the bundle; runc quotes it. */
+function withHookErrors(bundlePath: string, text: string): string {
+  const path = join(bundlePath, bundleFiles.hookErrors);
+  if (!/hook/.test(text) || !existsSync(path)) return text;
+  return `${readFileSync(path, 'utf8').slice(-hookErrorsLimitBytes)}\n${text}`;
 }
 
 async function undo(ctx: DriverContext, request: CreateRequest): Promise<void> {

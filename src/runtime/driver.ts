@@ -25,6 +25,8 @@ const lightRuntime = 'lcr';
 const startTimeoutMs = 120_000;
 /** crun's own annotation: a compiled filter in base64. */
 const seccompProgramAnnotation = 'run.oci.seccomp_bpf_data';
+/** crun's own annotation: a file for the standard error of hooks. */
+const hookErrorsAnnotation = 'run.oci.hooks.stderr';
 
 export interface RuntimeOptions {
   /** Holds exit files and the runtimes' records; gone after a reboot. */
@@ -71,7 +73,11 @@ export async function openRuntime(options: RuntimeOptions): Promise<RuntimeDrive
     exitDir: exits.directory,
     resolveRuntime,
     runtimeRoot: (name) => join(stateRoot, 'oci', name),
-    prepareSpec: (spec, runtime) => withSeccompProgram(spec, takesSeccompProgram(versions.get(runtime.path) ?? ''), filters),
+    prepareSpec: (spec, runtime, bundlePath) => {
+      const version = versions.get(runtime.path) ?? '';
+      if (spec.hooks) return version.startsWith('crun ') ? withHookErrors(spec, bundlePath) : spec;
+      return takesSeccompProgram(version) ? withSeccompProgram(spec, filters) : spec;
+    },
   };
   return {
     choice: { ...choice, conmonVersion: conmon.version },
@@ -88,12 +94,19 @@ function resolve(known: ReadonlyMap<string, { path: string; args: string[] }>, n
   return { name: wanted, ...found };
 }
 
-/** The filter in the form that costs crun nothing, instead of the form that it compiles for every container. */
-function withSeccompProgram(spec: OciSpec, takesProgram: boolean, filters: SeccompCache): OciSpec {
+/**
+ * The filter in the form that costs crun nothing, instead of the form that it compiles for every container. Not with hooks: they
+ * are told all annotations.
+ */
+function withSeccompProgram(spec: OciSpec, filters: SeccompCache): OciSpec {
   const { seccomp, ...linux } = spec.linux;
-  if (!takesProgram || !isFilter(seccomp) || (seccomp.flags?.length ?? 0) > 0) return spec;
+  if (!isFilter(seccomp) || (seccomp.flags?.length ?? 0) > 0) return spec;
   const program = filters.program(seccomp);
   return program === undefined ? spec : { ...spec, linux, annotations: { ...spec.annotations, [seccompProgramAnnotation]: program } };
+}
+
+function withHookErrors(spec: OciSpec, bundlePath: string): OciSpec {
+  return { ...spec, annotations: { ...spec.annotations, [hookErrorsAnnotation]: join(bundlePath, bundleFiles.hookErrors) } };
 }
 
 function isFilter(value: unknown): value is SeccompFilter {

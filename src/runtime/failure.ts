@@ -17,7 +17,9 @@ export interface FailedCommand {
  * Turns what crun or runc wrote into an error with docker's words, which its command line looks for to choose the exit status.
  */
 export function runtimeFailure(text: string, command: FailedCommand): EngineError {
-  const detail = lastLine(text);
+  const lines = messageLines(text);
+  // What a hook wrote stands before the runtime's own word on it.
+  const detail = (/hook/.test(lines.at(-1) ?? '') ? lines.join('; ') : (lines.at(-1) ?? '')).slice(0, messageLimit);
   const program = command.args[0] ?? '';
   const make = (what: string, code: ErrorCode, exitCode?: number): EngineError => (
     new EngineError(code, `OCI runtime ${command.action} failed: ${what}`, exitCode === undefined ? undefined : { exitCode })
@@ -41,9 +43,7 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
 }
 
 /** runc's log lines: `time="…" level=error msg="…"`; crun's are bare. The last one says what failed. */
-function lastLine(text: string): string {
+function messageLines(text: string): string[] {
   const lines = text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !/level=(warning|info|debug)/.test(line));
-  const line = (lines.at(-1) ?? '').slice(0, messageLimit);
-  const quoted = /level=\w+ msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1];
-  return quoted === undefined ? line : quoted.replace(/\\(.)/g, '$1');
+  return lines.map((line) => /level=\w+ msg="((?:[^"\\]|\\.)*)"/.exec(line)?.[1]?.replace(/\\n/g, ' ').replace(/\\(.)/g, '$1').trim() ?? line);
 }

@@ -7,7 +7,8 @@ import { conmonPid, killConmon } from './conmon.ts';
 import type { DriverContext } from './context.ts';
 import { runCommand } from './run-command.ts';
 
-const deleteTimeoutMs = 60_000;
+/** The guide (4.3.2) lets a poststop hook take two minutes. */
+const deleteTimeoutMs = 120_000;
 /** A monitor whose container is gone writes the exit file and ends; so long it is waited for. */
 const conmonTries = 500;
 const conmonPauseMs = 4;

@@ -23,7 +23,7 @@ export async function runCommand(argv: string[], options: { timeoutMs: number; s
     const text = readText(child.stderr);
     const exitCode = await Promise.race([child.exited, stop.promise]);
     if (typeof exitCode !== 'number') {
-      child.kill('SIGKILL');
+      killGroup(child.pid);
       throw exitCode;
     }
     return { exitCode, errorText: await Promise.race([text.done, Bun.sleep(drainMs).then(text.soFar)]) };
@@ -34,9 +34,20 @@ export async function runCommand(argv: string[], options: { timeoutMs: number; s
 
 function spawnOrThrow(argv: string[]) {
   try {
-    return Bun.spawn(argv, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', env: childEnvironment, cwd: '/' });
+    // `detached` (setsid) is in Bun but not in its types.
+    const own = { env: childEnvironment, cwd: '/', detached: true };
+    return Bun.spawn(argv, { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', ...own });
   } catch (cause) {
     throw new EngineError('unavailable', `Cannot run ${argv[0] ?? ''}: is it installed?`, { cause });
+  }
+}
+
+/** Kills a command that was started in a session of its own, with the hooks that it runs. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // All have ended meanwhile.
   }
 }
 

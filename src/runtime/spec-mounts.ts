@@ -54,7 +54,8 @@ function standardMounts(input: SpecInput): OciMount[] {
   ];
   // A user namespace without a network namespace of its own may not mount sysfs.
   if (input.idMaps && namespaces.network.kind === 'host') mounts.splice(3, 1, bindFromHost('/sys', 'ro'));
-  if (namespaces.ipc.kind === 'host') mounts.push(bindFromHost('/dev/mqueue'));
+  // A mqueue file system shows the queues of the IPC namespace that mounts it: the host's too. Not from within a user namespace.
+  if (input.idMaps && namespaces.ipc.kind === 'host') mounts.push(bindFromHost('/dev/mqueue'));
   else mounts.push({ destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] });
   if (input.shmPath !== undefined) {
     mounts.push({ destination: '/dev/shm', type: 'bind', source: input.shmPath, options: ['rbind', 'rprivate', 'nosuid', 'noexec', 'nodev'] });

@@ -1,9 +1,10 @@
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { EngineError } from '../base/index.ts';
 import { applyCgroupWrites, cgroupDir, type CgroupLayout, type CgroupWrite } from '../linux/index.ts';
-import { existsSync, readFileSync } from 'node:fs';
 import type { HostConfig } from '../model/index.ts';
 import { resolveBlockDevices } from './generate-spec.ts';
+import { blkioWeightFile } from './own-limits.ts';
 import { cpuBandwidth, hugepageLimits, memorySwapBytes } from './spec-resources.ts';
 import type { HostFacts } from './types.ts';
 
@@ -106,13 +107,15 @@ const throttleFilesV1 = [
 ] as const;
 
 function addBlkioV1(writes: Writes, facts: HostFacts, hostConfig: HostConfig): void {
-  const bfq = (file: string): string => (existsSync(writes.path('blkio', `blkio.${file}`, '--blkio-weight')) ? `blkio.${file}` : `blkio.bfq.${file}`);
-  if (hostConfig.BlkioWeight > 0 && facts.cgroupFeatures.has('blkioWeight')) writes.add('blkio', bfq('weight'), hostConfig.BlkioWeight, '--blkio-weight');
+  const weightFile = (name: 'weight' | 'weight_device'): string => basename(blkioWeightFile(writes.layout, writes.cgroupPath, name));
+  if (hostConfig.BlkioWeight > 0 && facts.cgroupFeatures.has('blkioWeight')) {
+    writes.add('blkio', weightFile('weight'), hostConfig.BlkioWeight, '--blkio-weight');
+  }
   const numbers = resolveBlockDevices(hostConfig);
   const device = (path: string): string => `${numbers.get(path)?.major ?? 0}:${numbers.get(path)?.minor ?? 0}`;
   if (facts.cgroupFeatures.has('blkioWeightDevice')) {
     for (const { Path, Weight } of hostConfig.BlkioWeightDevice) {
-      writes.add('blkio', bfq('weight_device'), `${device(Path)} ${Weight}`, '--blkio-weight-device', `${device(Path)} 0`);
+      writes.add('blkio', weightFile('weight_device'), `${device(Path)} ${Weight}`, '--blkio-weight-device', `${device(Path)} 0`);
     }
   }
   for (const [option, file, what] of throttleFilesV1) {
