@@ -4,6 +4,12 @@ import { join } from 'node:path';
 import { digestHex, ensureDir, type ChainId, type ContainerId } from '../base/index.ts';
 
 /**
+ * For root and its group alone: images hold setuid programs and device nodes, which the host's users must not reach. A user
+ * namespace's root gets through by the group.
+ */
+const pathMode = 0o710;
+
+/**
  * Where the overlay2 driver keeps what:
  *   layers/<chain hex>/diff, size      an image layer's files in overlay form, and its size in bytes
  *   containers/<id>/upper, work, merged
@@ -22,7 +28,7 @@ export class Layout {
 
   constructor(graphRoot: string) {
     const base = join(graphRoot, 'storage', 'overlay2');
-    ensureDir(base, 0o711);
+    ensureDir(base, pathMode);
     // mountinfo shows real paths, and paths here are compared with it.
     this.base = realpathSync(base);
     this.layers = join(this.base, 'layers');
@@ -30,8 +36,8 @@ export class Layout {
     this.stacks = join(this.base, 'stacks');
     this.staging = join(this.base, 'staging');
     this.empty = join(this.base, 'empty');
-    for (const path of [this.layers, this.containers, this.empty]) ensureDir(path, 0o711);
-    for (const path of [this.stacks, this.staging]) ensureDir(path);
+    for (const path of [this.containers, this.empty]) ensureDir(path, pathMode);
+    for (const path of [this.layers, this.stacks, this.staging]) ensureDir(path);
   }
 
   layer(chainId: ChainId): string {
@@ -57,7 +63,7 @@ export class Layout {
   /** A new directory of its own in staging. */
   newStaging(prefix: string): string {
     const path = this.stagingName(prefix);
-    mkdirSync(path, { mode: 0o711 });
+    mkdirSync(path, { mode: pathMode });
     return path;
   }
 

@@ -144,7 +144,7 @@ class Overlay2 implements SnapshotDriver {
       const limit = quotaBytes ?? this.options.quotaBytes;
       if (limit !== undefined) this.#quotas.limit(directory, limit);
       const upper = join(directory, 'upper');
-      for (const [name, mode] of [['upper', 0o755], ['work', 0o700], ['merged', 0o711]] as const) mkdirSync(join(directory, name), { mode });
+      for (const [name, mode] of [['upper', 0o755], ['work', 0o700], ['merged', 0o700]] as const) mkdirSync(join(directory, name), { mode });
       // The merged root shows the upper directory's own owner and mode: they are those of the image's root.
       const top = layers.at(-1);
       if (top !== undefined) {

@@ -46,6 +46,15 @@ test.each(forms.slice(1))('broken and cut %s data is refused', async (_, bytes) 
   expect(await codeOf(decompress(inPieces(bytes.subarray(0, bytes.length - 3000)), { limitBytes: 1 << 20, signal }))).toBe('invalidArgument');
 });
 
+test('takes zstd frames one after the other, skippable ones too, and nothing else', async () => {
+  const [a, b] = [zstdCompressSync(Buffer.from('hello ')), zstdCompressSync(Buffer.from('world'))];
+  const skippable = Buffer.from([0x5f, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]);
+  const open = (...parts: Buffer[]) => decompress(inPieces(Buffer.concat(parts), 1), { limitBytes: 100, signal });
+  expect((await gather(open(a, skippable, b))).toString()).toBe('hello world');
+  expect(await codeOf(open(a, Buffer.from('garbage')))).toBe('invalidArgument');
+  expect(await codeOf(open(a, b.subarray(0, 6)))).toBe('invalidArgument');
+});
+
 test.each(forms)('a bomb of %s stops at the limit', async (_, bytes) => {
   expect(await codeOf(decompress(inPieces(bytes), { limitBytes: 1000, signal }))).toBe('tooLarge');
 });

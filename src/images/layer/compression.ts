@@ -3,6 +3,7 @@ import { Readable, type Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib';
 import { EngineError, errnoOf, messageOf } from '../../base/index.ts';
+import { ZstdFrames } from './zstd-frames.ts';
 
 export type Compression = 'none' | 'gzip' | 'zstd' | 'xz' | 'bzip2';
 
@@ -77,7 +78,7 @@ function through(source: AsyncIterable<Uint8Array>, compression: Compression, si
   switch (compression) {
     case 'none': return source;
     case 'gzip': return throughStream(source, createGunzip({ chunkSize: pieceBytes }), compression, signal);
-    case 'zstd': return throughStream(source, createZstdDecompress({ chunkSize: pieceBytes }), compression, signal);
+    case 'zstd': return throughStream(wholeFrames(source), createZstdDecompress({ chunkSize: pieceBytes }), compression, signal);
     case 'xz': return throughTool(source, ['xz', '-dc', `--memlimit-decompress=${xzMemory}`], signal);
     case 'bzip2': return throughTool(source, ['bzip2', '-dc'], signal);
   }
@@ -103,6 +104,16 @@ async function* throughStream(source: AsyncIterable<Uint8Array>, codec: Duplex, 
     if (sourceError !== undefined) throw sourceError;
     throw new EngineError('invalidArgument', `Cannot uncompress: the ${name} data is broken: ${messageOf(error)}`, { cause: error });
   }
+}
+
+/** Fails where a zstd stream does not consist of whole frames. */
+async function* wholeFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const frames = new ZstdFrames();
+  for await (const chunk of source) {
+    if (!frames.feed(chunk)) throw new EngineError('invalidArgument', 'Cannot uncompress: the zstd data is broken: what follows is no frame');
+    yield chunk;
+  }
+  if (!frames.complete) throw new EngineError('invalidArgument', 'Cannot uncompress: the zstd data is broken: it ends within a frame');
 }
 
 type Command = readonly [name: string, ...args: string[]];
