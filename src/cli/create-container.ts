@@ -7,14 +7,16 @@ import { type Context, ExitError } from './command.ts';
 import { printError } from './terminal/output.ts';
 
 /** What the options may ask of this machine. */
-export const localContext: OptionContext = {
+const localContext: OptionContext = {
   env: (name) => process.env[name],
   readFile: (path) => readFileSync(path, 'utf8'),
   cwd: process.cwd(),
 };
 
 /** The request that a create or run command line asks for. @throws ExitError 125 for options that cannot be. */
-export function requestOf({ flags, args: [image = '', ...command], name }: Context): { request: ContainerCreateRequest; clientOptions: ClientOptions } {
+export function requestOf(
+  { flags, args: [image = '', ...command], name }: Context,
+): { request: ContainerCreateRequest; clientOptions: ClientOptions } {
   try {
     return buildCreateRequest(flags.parsed.values, image, command, localContext);
   } catch (error) {

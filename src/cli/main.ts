@@ -83,7 +83,9 @@ function checkCount(spec: CommandSpec, count: number): void {
     checkArgs(spec, count);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    throw new ExitError(error.exitCode, `${error.message}\nSee 'isula ${spec.name} --help'.\n\nUsage:  isula ${spec.name} ${spec.usage}\n\n${spec.summary}`);
+    throw new ExitError(
+      error.exitCode, `${error.message}\nSee 'isula ${spec.name} --help'.\n\nUsage:  isula ${spec.name} ${spec.usage}\n\n${spec.summary}`,
+    );
   }
 }
 
@@ -96,7 +98,9 @@ function merged(parsed: Parsed, root: Parsed): Parsed {
 export function ownFlags(command: Command): Flag[] {
   const own = command.spec.flags;
   const taken = new Set(own.map((flag) => flag.short));
-  return [...own, ...commonFlags.map((flag) => (flag.short !== undefined && taken.has(flag.short) ? { ...flag, short: '' } : flag)).map(withoutEmptyShort)];
+  return [
+    ...own, ...commonFlags.map((flag) => (flag.short !== undefined && taken.has(flag.short) ? { ...flag, short: '' } : flag)).map(withoutEmptyShort),
+  ];
 }
 
 function withoutEmptyShort(flag: Flag): Flag {
@@ -115,14 +119,17 @@ function endpointOf(values: FlagValues): Endpoint {
     return parseEndpoint(host, undefined);
   }
   if (!verify && !values.bool('tls')) {
-    if ((given('tlscacert') ?? given('tlscert') ?? given('tlskey')) !== undefined) throw new UsageError('--tlscacert, --tlscert and --tlskey need --tls or --tlsverify');
+    if ((given('tlscacert') ?? given('tlscert') ?? given('tlskey')) !== undefined) {
+      throw new UsageError('--tlscacert, --tlscert and --tlskey need --tls or --tlsverify');
+    }
     return parseEndpoint(withScheme(host), undefined);
   }
   const home = (name: string): string | undefined => {
     const path = `${process.env['HOME'] ?? ''}/.iSulad/${name}`;
     return existsSync(path) ? path : undefined;
   };
-  const [certPath, keyPath] = given('tlscert') === undefined && given('tlskey') === undefined ? [home('cert.pem'), home('key.pem')] : [given('tlscert'), given('tlskey')];
+  const [certPath, keyPath] = given('tlscert') === undefined && given('tlskey') === undefined ? [home('cert.pem'),
+  home('key.pem')] : [given('tlscert'), given('tlskey')];
   if ((certPath === undefined) !== (keyPath === undefined)) throw new UsageError('--tlscert and --tlskey go together');
   const caPath = given('tlscacert') ?? home('ca.pem');
   if (verify && caPath === undefined) throw new UsageError('--tlsverify needs --tlscacert, or ~/.iSulad/ca.pem');

@@ -67,7 +67,9 @@ test('chunked answers in any cut, and JSON lines', async () => {
 });
 
 test('the daemon\'s failures carry code and message', async () => {
-  const client = await scripted((_request, socket) => socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 32\r\n\r\n{"message":"No such container:x"}'.replace('32', '33')));
+  const client = await scripted(
+    (_request, socket) => socket.write('HTTP/1.1 404 Not Found\r\nContent-Length: 32\r\n\r\n{"message":"No such container:x"}'.replace('32', '33')),
+  );
   await expect(client.json('GET', '/')).rejects.toMatchObject({ code: 'notFound', message: 'No such container:x' });
 });
 

@@ -202,6 +202,8 @@ function parseLine(line: string): unknown {
   try {
     return JSON.parse(line);
   } catch (error) {
-    throw new EngineError('unavailable', `Cannot understand the daemon's answer: bad JSON line ${JSON.stringify(line.slice(0, 80))}`, { cause: error });
+    throw new EngineError(
+      'unavailable', `Cannot understand the daemon's answer: bad JSON line ${JSON.stringify(line.slice(0, 80))}`, { cause: error },
+    );
   }
 }

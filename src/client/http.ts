@@ -69,7 +69,7 @@ function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
 }
 
 /** Parses a head without its final empty line. @throws unavailable. */
-export function parseHead(text: string): ResponseHead {
+function parseHead(text: string): ResponseHead {
   const lines = text.split('\r\n');
   const status = /^HTTP\/1\.[01] (\d{3})(?: .*)?$/.exec(lines[0] ?? '');
   if (status === null) throw broken('it is not HTTP/1.1');

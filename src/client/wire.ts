@@ -37,7 +37,9 @@ export class Wire {
       },
       handshake: (_connected: Socket, success: boolean, failure: Error | null) => {
         const verify = endpoint.kind === 'tcp' && endpoint.tls?.verify === true;
-        if (!success || (verify && failure !== null)) opened.reject(new Error(`TLS handshake failed: ${failure === null ? 'refused' : failure.message}`));
+        if (!success || (verify && failure !== null)) {
+          opened.reject(new Error(`TLS handshake failed: ${failure === null ? 'refused' : failure.message}`));
+        }
         else opened.resolve();
       },
       data: (_connected: Socket, chunk: Uint8Array) => wire.#receive(chunk),
@@ -58,7 +60,9 @@ export class Wire {
       } else {
         timer = setTimeout(() => opened.reject(new Error('connect timed out')), connectTimeoutMs);
         const tls = endpoint.tls === undefined ? {} : { tls: readTls(endpoint.tls, endpoint.hostname) };
-        Bun.connect({ hostname: endpoint.hostname, port: endpoint.port, allowHalfOpen: true, socket, ...tls }).catch((error: unknown) => opened.reject(error));
+        Bun.connect(
+          { hostname: endpoint.hostname, port: endpoint.port, allowHalfOpen: true, socket, ...tls },
+        ).catch((error: unknown) => opened.reject(error));
       }
       await opened.promise;
     } catch (error) {
@@ -84,7 +88,9 @@ export class Wire {
         }
         return chunk;
       }
-      if (this.#error !== undefined) throw new EngineError('unavailable', `Connection to the iSulad daemon broke: ${this.#error.message}`, { cause: this.#error });
+      if (this.#error !== undefined) {
+        throw new EngineError('unavailable', `Connection to the iSulad daemon broke: ${this.#error.message}`, { cause: this.#error });
+      }
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => {
         this.#onReadable = resolve;
@@ -103,7 +109,9 @@ export class Wire {
   async write(bytes: Uint8Array): Promise<void> {
     let at = 0;
     for (;;) {
-      if (this.#closed || this.#socket === undefined) throw new EngineError('unavailable', 'Connection to the iSulad daemon broke: closed by the daemon');
+      if (this.#closed || this.#socket === undefined) {
+        throw new EngineError('unavailable', 'Connection to the iSulad daemon broke: closed by the daemon');
+      }
       const written = this.#socket.write(at === 0 ? bytes : bytes.subarray(at));
       if (written < 0) throw new EngineError('unavailable', 'Connection to the iSulad daemon broke: closed by the daemon');
       at += written;

@@ -119,7 +119,9 @@ class Unpacker {
     try {
       rmdirSync(path);
     } catch (error) {
-      if (errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST') throw new ExitError(1, `cannot overwrite directory "${path}" with non-directory: it is not empty`);
+      if (errnoOf(error) === 'ENOTEMPTY' || errnoOf(error) === 'EEXIST') {
+        throw new ExitError(1, `cannot overwrite directory "${path}" with non-directory: it is not empty`);
+      }
       throw error;
     }
   }

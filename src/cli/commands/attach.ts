@@ -29,7 +29,9 @@ export const attach: Command = {
     using _signals = flags.bool('sig-proxy') && !tty ? proxySignals(client, name) : exitOnSignals();
     const detachKeys = flags.text('detach-keys');
     const wait = await registerWait(client, name, 'next-exit');
-    const { wire } = await client.hijack(`${path}/attach`, { query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined } });
+    const { wire } = await client.hijack(
+      `${path}/attach`, { query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined } },
+    );
     let first = true;
     const ending = await runSession({
       wire, tty, stdin, detachKeys,

@@ -5,7 +5,8 @@ import { print } from '../terminal/output.ts';
 
 export const commit: Command = {
   spec: {
-    name: 'commit', usage: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]', summary: "Create a new image from a container's changes", args: { min: 1, max: 2 },
+    name: 'commit', usage: '[OPTIONS] CONTAINER [REPOSITORY[:TAG]]', summary: "Create a new image from a container's changes",
+    args: { min: 1, max: 2 },
     completes: 'containers',
     flags: [
       { name: 'author', short: 'a', type: 'string', help: 'Author (e.g., "John Hannibal Smith <hannibal@a-team.com>")' },
@@ -18,7 +19,8 @@ export const commit: Command = {
     const { repository, tag } = splitTag(reference);
     const created = await client.json('POST', '/commit', {
       query: {
-        container, repo: repository || undefined, tag: tag || undefined, comment: flags.text('message') || undefined, author: flags.text('author') || undefined,
+        container, repo: repository || undefined, tag: tag || undefined, comment: flags.text('message') || undefined,
+        author: flags.text('author') || undefined,
         pause: flags.bool('pause') ? 1 : 0, changes: flags.list('change'),
       },
     });

@@ -10,7 +10,9 @@ export const completion: Command = {
     notes: 'bash: source <(isula completion bash)\nzsh:  isula completion zsh > "${fpath[1]}/_isula"',
   },
   async run({ args: [shell = ''] }) {
-    if (shell !== 'bash' && shell !== 'zsh') throw new ExitError(125, `Cannot complete for ${JSON.stringify(shell)}: the shells known are bash and zsh`);
+    if (shell !== 'bash' && shell !== 'zsh') {
+      throw new ExitError(125, `Cannot complete for ${JSON.stringify(shell)}: the shells known are bash and zsh`);
+    }
     const specs = new Map<string, CommandSpec>();
     for (const entry of entries.values()) specs.set(entry.name, (await entry.load()).spec);
     print(shell === 'bash' ? bashScript(specs) : `#compdef isula\nautoload -U +X bashcompinit && bashcompinit\n${bashScript(specs)}`);
@@ -21,17 +23,23 @@ export const completion: Command = {
 /** Words that name a command -> its specification's name. */
 function paths(): [path: string, target: string][] {
   const top = [...entries.keys()].filter((name) => !name.includes(' ')).map((name): [string, string] => [name, name]);
-  const inGroups = [...groups].flatMap(([group, { commands }]) => [...commands].map(([word, target]): [string, string] => [`${group} ${word}`, target]));
+  const inGroups = [...groups].flatMap(
+    ([group, { commands }]) => [...commands].map(([word, target]): [string, string] => [`${group} ${word}`, target]),
+  );
   return [...top, ...inGroups];
 }
 
 function words(flags: readonly Flag[]): string {
-  return flags.filter((flag) => flag.hidden !== true).flatMap((flag) => [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])]).join(' ');
+  return flags.filter((flag) => flag.hidden !== true).flatMap(
+    (flag) => [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])],
+  ).join(' ');
 }
 
 /** `|`-separated patterns of the flags that take a value. */
 function valued(flags: readonly Flag[]): string {
-  return flags.filter((flag) => flag.type !== 'bool').flatMap((flag) => [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])]).join('|');
+  return flags.filter((flag) => flag.type !== 'bool').flatMap(
+    (flag) => [`--${flag.name}`, ...(flag.short === undefined ? [] : [`-${flag.short}`])],
+  ).join('|');
 }
 
 function bashScript(specs: ReadonlyMap<string, CommandSpec>): string {
@@ -45,19 +53,25 @@ function bashScript(specs: ReadonlyMap<string, CommandSpec>): string {
     const flags = [...spec.flags, ...commonFlags.filter((flag) => !own.has(flag.short))];
     flagCases.push(`    '${path}') flags='${words(flags)}'; valued='${valued(flags)}' ;;`);
     for (const flag of spec.flags) {
-      if (flag.values !== undefined) valueCases.push(`    '${path} --${flag.name}') COMPREPLY=($(compgen -W '${flag.values.join(' ')}' -- "$cur")); return ;;`);
+      if (flag.values !== undefined) {
+        valueCases.push(`    '${path} --${flag.name}') COMPREPLY=($(compgen -W '${flag.values.join(' ')}' -- "$cur")); return ;;`);
+      }
     }
     const nouns = spec.completes;
     if (nouns !== undefined && nouns !== 'none') nounCases.push(`    '${path}') __isula_${nouns.replaceAll('-', '_')} ;;`);
   }
   const commands = [...entries.keys()].filter((name) => !name.includes(' '));
-  const groupCases = [...groups].map(([name, { commands: below }]) => `      ${name}) subcommands='${[...below.keys()].filter((word) => !groupAliases.has(word)).join(' ')}' ;;`);
+  const groupCases = [...groups].map(
+    ([name, { commands: below }]) => `      ${name}) subcommands='${[...below.keys()].filter((word) => !groupAliases.has(word)).join(' ')}' ;;`,
+  );
   return `# Completion of isula. Made by "isula completion": do not edit.
 __isula_words() { COMPREPLY=($(compgen -W "$1" -- "$cur")); }
 __isula_list() { "\${isula_call[@]}" "$@" 2>/dev/null; }
 __isula_containers() { __isula_words "$(__isula_list ps -a --format '{{.Names}}')"; }
 __isula_running() { __isula_words "$(__isula_list ps --format '{{.Names}}')"; }
-__isula_images() { __isula_words "$(__isula_list images --format '{{.Ref}}')"; type __ltrim_colon_completions >/dev/null 2>&1 && __ltrim_colon_completions "$cur"; }
+__isula_images() {
+  __isula_words "$(__isula_list images --format '{{.Ref}}')"; type __ltrim_colon_completions >/dev/null 2>&1 && __ltrim_colon_completions "$cur";
+}
 __isula_volumes() { __isula_words "$(__isula_list volume ls -q)"; }
 __isula_containers_or_images() { __isula_words "$(__isula_list ps -a --format '{{.Names}}') $(__isula_list images --format '{{.Ref}}')"; }
 __isula_files() { COMPREPLY=($(compgen -f -- "$cur")); }

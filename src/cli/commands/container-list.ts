@@ -10,10 +10,10 @@ const commandMax = 20;
 
 /** Titles of the fields: the guide's where it shows them (1.3.1.11), docker's for the others. */
 const titles: Readonly<Record<string, string>> = {
-  ID: 'ID', Image: 'IMAGE', GuideStatus: 'STATUS', Pid: 'PID', Command: 'COMMAND', ExitCode: 'EXIT_CODE', RestartCount: 'RESTART_COUNT', StartAt: 'STARTAT',
-  FinishAt: 'FINISHAT', Runtime: 'RUNTIME', Names: 'NAMES', Name: 'NAMES', Status: 'STATUS', State: 'STATE', Created: 'CREATED', CreatedAt: 'CREATED AT',
-  RunningFor: 'CREATED', Ports: 'PORTS', Size: 'SIZE', Labels: 'LABELS', Mounts: 'MOUNTS', LocalVolumes: 'LOCAL VOLUMES', Networks: 'NETWORKS',
-  Platform: 'PLATFORM', Health: 'HEALTH',
+  ID: 'ID', Image: 'IMAGE', GuideStatus: 'STATUS', Pid: 'PID', Command: 'COMMAND', ExitCode: 'EXIT_CODE', RestartCount: 'RESTART_COUNT',
+  StartAt: 'STARTAT', FinishAt: 'FINISHAT', Runtime: 'RUNTIME', Names: 'NAMES', Name: 'NAMES', Status: 'STATUS', State: 'STATE', Created: 'CREATED',
+  CreatedAt: 'CREATED AT', RunningFor: 'CREATED', Ports: 'PORTS', Size: 'SIZE', Labels: 'LABELS', Mounts: 'MOUNTS', LocalVolumes: 'LOCAL VOLUMES',
+  Networks: 'NETWORKS', Platform: 'PLATFORM', Health: 'HEALTH',
 };
 
 const columns = ['ID', 'Image', 'GuideStatus', 'Pid', 'Command', 'ExitCode', 'RestartCount', 'StartAt', 'FinishAt', 'Runtime', 'Names'];

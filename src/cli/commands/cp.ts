@@ -84,13 +84,17 @@ async function copyOut(client: ApiClient, source: Place, destination: string, op
   let path = source.path === '' ? '/' : source.path;
   const name = posix.basename(path);
   let stat = await statIn(client, source.container, path);
-  if (stat === undefined) throw new ExitError(1, `Error response from daemon: Could not find the file ${source.path} in container ${source.container}`);
+  if (stat === undefined) {
+    throw new ExitError(1, `Error response from daemon: Could not find the file ${source.path} in container ${source.container}`);
+  }
   if (options.follow && stat.linkTarget !== '') {
     path = followed(path, stat.linkTarget);
     stat = await statIn(client, source.container, path);
     if (stat === undefined) throw new ExitError(1, `Error response from daemon: Could not find the file ${path} in container ${source.container}`);
   }
-  const target = destination === '-' ? '-' : localTarget(destination, { isDir: stat.isDir, contentOnly: stat.isDir && /(?:^|\/)\.$/.test(path), name: name || stat.name });
+  const target = destination === '-' ? '-' : localTarget(
+    destination, { isDir: stat.isDir, contentOnly: stat.isDir && /(?:^|\/)\.$/.test(path), name: name || stat.name },
+  );
   const { body } = await client.open('GET', containerPath(source.container, '/archive'), { query: { path } });
   if (target !== '-') {
     const { unpackTree } = await import('../archive/unpack.ts');
@@ -118,12 +122,16 @@ function localTarget(destination: string, source: SourceFacts): string {
     return path;
   }
   const parent = dirname(path);
-  if (statSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true) throw new ExitError(1, `invalid output path: directory "${parent}" does not exist`);
+  if (statSync(parent, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new ExitError(1, `invalid output path: directory "${parent}" does not exist`);
+  }
   if (!source.isDir && destination.endsWith('/')) throw new ExitError(1, `no such directory: ${destination}`);
   return path;
 }
 
-async function copyIn(client: ApiClient, sourceText: string, { container, path: given }: Place, options: { archive: boolean; follow: boolean }): Promise<void> {
+async function copyIn(
+  client: ApiClient, sourceText: string, { container, path: given }: Place, options: { archive: boolean; follow: boolean },
+): Promise<void> {
   let path = given === '' ? '/' : given;
   let before = await statIn(client, container, path);
   if (before !== undefined && before.linkTarget !== '') {
@@ -132,7 +140,9 @@ async function copyIn(client: ApiClient, sourceText: string, { container, path: 
   }
   const copyUIDGID = options.archive;
   const send = async (where: string, stream: () => Promise<Uint8Array | undefined>): Promise<void> => {
-    await client.json('PUT', containerPath(container, '/archive'), { query: { path: where, copyUIDGID }, body: { stream, type: 'application/x-tar' } });
+    await client.json(
+      'PUT', containerPath(container, '/archive'), { query: { path: where, copyUIDGID }, body: { stream, type: 'application/x-tar' } },
+    );
   };
   if (sourceText === '-') {
     if (before === undefined || !before.isDir) throw new ExitError(1, `destination "${container}:${given}" must be a directory`);

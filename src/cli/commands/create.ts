@@ -5,7 +5,8 @@ import { print } from '../terminal/output.ts';
 
 export const create: Command = {
   spec: {
-    name: 'create', usage: '[OPTIONS] IMAGE|ROOTFS [COMMAND] [ARG...]', summary: 'Create a new container', args: { min: 1, max: Number.POSITIVE_INFINITY },
+    name: 'create', usage: '[OPTIONS] IMAGE|ROOTFS [COMMAND] [ARG...]', summary: 'Create a new container',
+    args: { min: 1, max: Number.POSITIVE_INFINITY },
     interspersed: false, completes: 'images', flags: containerOptions('create'),
   },
   async run(context) {

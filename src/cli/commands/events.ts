@@ -20,7 +20,9 @@ export const events: Command = {
     const format = flags.text('format');
     const render = await renderer(format);
     const filters = filterQuery(flags.list('filter'), flags.list('name').map((name) => ['container', name]));
-    const { body } = await client.open('GET', '/events', { query: { since: momentQuery(flags.text('since')), until: momentQuery(flags.text('until')), filters } });
+    const { body } = await client.open(
+      'GET', '/events', { query: { since: momentQuery(flags.text('since')), until: momentQuery(flags.text('until')), filters } },
+    );
     for await (const event of jsonLines(body)) print(`${render(event)}\n`);
     return 0;
   },

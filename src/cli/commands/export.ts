@@ -3,7 +3,8 @@ import { saveBody } from '../terminal/save-file.ts';
 
 export const exportContainer: Command = {
   spec: {
-    name: 'export', usage: '[OPTIONS] CONTAINER', summary: "Export a container's filesystem as a tar archive", args: { min: 1, max: 1 }, completes: 'containers',
+    name: 'export', usage: '[OPTIONS] CONTAINER', summary: "Export a container's filesystem as a tar archive", args: { min: 1, max: 1 },
+    completes: 'containers',
     flags: [{ name: 'output', short: 'o', type: 'string', help: 'Write to a file, instead of STDOUT' }],
   },
   async run({ client, flags, args: [name = ''] }) {

@@ -11,7 +11,8 @@ const createdByMax = 45;
 const none = '<none>';
 
 const titles = {
-  Ref: 'REF', Repository: 'REPOSITORY', Tag: 'TAG', Digest: 'DIGEST', ID: 'IMAGE ID', GuideCreated: 'CREATED', GuideSize: 'SIZE', CreatedSince: 'CREATED',
+  Ref: 'REF', Repository: 'REPOSITORY', Tag: 'TAG', Digest: 'DIGEST', ID: 'IMAGE ID', GuideCreated: 'CREATED', GuideSize: 'SIZE',
+  CreatedSince: 'CREATED',
   CreatedAt: 'CREATED AT', Size: 'SIZE', VirtualSize: 'SIZE', SharedSize: 'SHARED SIZE', UniqueSize: 'UNIQUE SIZE', Containers: 'CONTAINERS',
 };
 
@@ -35,7 +36,9 @@ export const images: Command = {
     const found = (Array.isArray(list) ? list : []).toSorted((a, b) => numberAt(b, 'Created') - numberAt(a, 'Created'));
     const format = flags.text('format');
     if (flags.bool('quiet') && format === '') {
-      const ids = found.flatMap((image) => namesOf(image, flags.bool('digests')).map(() => (whole ? textAt(image, 'Id') : shortId(textAt(image, 'Id')))));
+      const ids = found.flatMap(
+        (image) => namesOf(image, flags.bool('digests')).map(() => (whole ? textAt(image, 'Id') : shortId(textAt(image, 'Id')))),
+      );
       print(ids.map((id) => `${id}\n`).join(''));
       return 0;
     }
@@ -59,7 +62,9 @@ function namesOf(image: unknown, digests: boolean): ImageName[] {
     const at = text.indexOf('@');
     return { repository: text.slice(0, at), digest: text.slice(at + 1) };
   });
-  const rows = tags.map(({ repository, tag }) => ({ repository, tag, digest: byDigest.find((one) => one.repository === repository)?.digest ?? none }));
+  const rows = tags.map(
+    ({ repository, tag }) => ({ repository, tag, digest: byDigest.find((one) => one.repository === repository)?.digest ?? none }),
+  );
   if (rows.length > 0) return rows;
   const first = byDigest[0];
   if (first === undefined) return [{ repository: none, tag: none, digest: none }];
@@ -115,9 +120,12 @@ export const history: Command = {
       print(rows.map((row) => `${row.ID}\n`).join(''));
       return 0;
     }
-    const historyTitles = { ID: 'IMAGE', CreatedSince: 'CREATED', CreatedAt: 'CREATED AT', CreatedBy: 'CREATED BY', Size: 'SIZE', Comment: 'COMMENT', Tags: 'TAGS' };
+    const historyTitles = {
+      ID: 'IMAGE', CreatedSince: 'CREATED', CreatedAt: 'CREATED AT', CreatedBy: 'CREATED BY', Size: 'SIZE', Comment: 'COMMENT', Tags: 'TAGS',
+    };
     await printList({
-      format: flags.text('format'), columns: ['ID', human ? 'CreatedSince' : 'CreatedAt', 'CreatedBy', 'Size', 'Comment'], titles: historyTitles, context: 'historyContext',
+      format: flags.text('format'), columns: ['ID', human ? 'CreatedSince' : 'CreatedAt', 'CreatedBy', 'Size', 'Comment'],
+      titles: historyTitles, context: 'historyContext',
     }, rows);
     return 0;
   },

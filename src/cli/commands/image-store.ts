@@ -38,7 +38,9 @@ export const load: Command = {
   async run({ client, flags }) {
     const type = flags.text('type');
     const input = flags.text('input');
-    if (type !== 'docker' && type !== 'embedded') throw new ExitError(125, `Invalid image type: image type must be embedded or docker, got ${JSON.stringify(type)}`);
+    if (type !== 'docker' && type !== 'embedded') {
+      throw new ExitError(125, `Invalid image type: image type must be embedded or docker, got ${JSON.stringify(type)}`);
+    }
     if (type === 'embedded' && flags.has('tag')) throw new ExitError(125, "--tag can't be used with --type embedded");
     if (type === 'embedded' && input === '') throw new ExitError(125, '--type embedded needs --input=MANIFEST');
     const stream = source(input, 'load');
@@ -61,7 +63,8 @@ export const load: Command = {
 
 export const save: Command = {
   spec: {
-    name: 'save', usage: '[OPTIONS] IMAGE [IMAGE...]', summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)', args: { min: 1, max: many },
+    name: 'save', usage: '[OPTIONS] IMAGE [IMAGE...]', summary: 'Save one or more images to a tar archive (streamed to STDOUT by default)',
+    args: { min: 1, max: many },
     completes: 'images', flags: [{ name: 'output', short: 'o', type: 'string', help: 'Write to a file, instead of STDOUT' }],
   },
   async run({ client, flags, args }) {
@@ -87,7 +90,9 @@ export const importImage: Command = {
       fromSrc: remote ? from : '-', repo: repository || undefined, tag: tag || undefined, message: flags.text('message') || undefined,
       changes: flags.list('change'), platform: flags.text('platform') || undefined,
     };
-    const { body } = await client.open('POST', '/images/create', remote ? { query } : { query, body: { stream: source(from, 'import'), type: 'application/x-tar' } });
+    const { body } = await client.open(
+      'POST', '/images/create', remote ? { query } : { query, body: { stream: source(from, 'import'), type: 'application/x-tar' } },
+    );
     await showProgress(body, { quiet: false, output: 1 });
     return 0;
   },
@@ -111,7 +116,8 @@ export const rmi: Command = {
 
 export const tag: Command = {
   spec: {
-    name: 'tag', usage: '[OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]', summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE', args: { min: 2, max: 2 },
+    name: 'tag', usage: '[OPTIONS] SOURCE_IMAGE[:TAG] TARGET_IMAGE[:TAG]', summary: 'Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE',
+    args: { min: 2, max: 2 },
     completes: 'images', flags: [{ name: 'force', short: 'f', type: 'bool', hidden: true, help: 'Replace an existing tag (always so)' }],
   },
   async run({ client, args: [from = '', to = ''] }) {

@@ -83,20 +83,25 @@ export const entries: ReadonlyMap<string, Entry> = new Map([
 ].map((one) => [one.name, one]));
 
 function group(summary: string, own: readonly string[], also: Readonly<Record<string, string>>): Group {
-  return { summary, commands: new Map([...own.map((name): [string, string] => [name, name]), ...Object.entries(also)].toSorted(([a], [b]) => (a < b ? -1 : 1))) };
+  return {
+    summary,
+    commands: new Map([...own.map((name): [string, string] => [name, name]), ...Object.entries(also)].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  };
 }
 
 /** Docker's command groups: `isula container ls` is `isula ps`. */
 export const groups: ReadonlyMap<string, Group> = new Map([
   ['container', group('Manage containers', [
-    'attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'rename', 'restart', 'rm', 'run', 'start', 'stats', 'stop', 'top',
+    'attach', 'commit', 'cp', 'create', 'diff', 'exec', 'export', 'kill', 'logs', 'pause', 'rename', 'restart', 'rm', 'run', 'start', 'stats', 'stop',
+    'top',
     'unpause', 'update', 'wait',
   ], { ls: 'ps', list: 'ps', ps: 'ps', remove: 'rm', inspect: 'container inspect', prune: 'container prune' })],
   ['image', group('Manage images', ['history', 'import', 'load', 'pull', 'push', 'save', 'tag'], {
     ls: 'images', list: 'images', rm: 'rmi', remove: 'rmi', inspect: 'image inspect', prune: 'image prune',
   })],
   ['volume', group('Manage volumes', [], {
-    create: 'volume create', inspect: 'volume inspect', ls: 'volume ls', list: 'volume ls', prune: 'volume prune', rm: 'volume rm', remove: 'volume rm',
+    create: 'volume create', inspect: 'volume inspect', ls: 'volume ls', list: 'volume ls', prune: 'volume prune', rm: 'volume rm',
+    remove: 'volume rm',
   })],
   ['system', group('Manage isula', ['events', 'info'], { check: 'system check', df: 'system df', prune: 'system prune' })],
 ]);

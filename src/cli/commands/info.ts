@@ -57,7 +57,8 @@ function infoText(facts: unknown): string {
   row('Debug Mode', String(flagAt(facts, 'Debug')));
   const mirrors = textsAt(facts, 'RegistryConfig', 'Mirrors');
   if (mirrors.length > 0) rows.push('Registry Mirrors:', ...mirrors.map((mirror) => ` ${mirror}`));
-  const insecure = Object.entries(objectOf(at(facts, 'RegistryConfig', 'IndexConfigs'))).filter(([, config]) => at(config, 'Secure') === false).map(([name]) => name);
+  const insecure = Object.entries(objectOf(at(facts, 'RegistryConfig', 'IndexConfigs'))).filter(([, config]) => at(config,
+  'Secure') === false).map(([name]) => name);
   if (insecure.length > 0) rows.push('Insecure Registries:', ...insecure.map((name) => ` ${name}`));
   return `${rows.join('\n')}\n`;
 }

@@ -17,7 +17,9 @@ const timeFlag: Flag = {
 const sizeFlag: Flag = { name: 'size', short: 's', type: 'bool', help: 'Display total file sizes if the type is container' };
 const many = Number.POSITIVE_INFINITY;
 
-function command(spec: Pick<CommandSpec, 'name' | 'usage' | 'summary' | 'flags' | 'completes'>, kinds: (context: Context) => readonly Kind[]): Command {
+function command(
+  spec: Pick<CommandSpec, 'name' | 'usage' | 'summary' | 'flags' | 'completes'>, kinds: (context: Context) => readonly Kind[],
+): Command {
   return { spec: { ...spec, args: { min: 1, max: many } }, run: (context) => inspectAll(context, kinds(context)) };
 }
 
@@ -25,7 +27,10 @@ function command(spec: Pick<CommandSpec, 'name' | 'usage' | 'summary' | 'flags' 
 export const inspect = command({
   name: 'inspect', usage: '[OPTIONS] CONTAINER|IMAGE [CONTAINER|IMAGE...]', summary: 'Return low-level information on containers, images or volumes',
   completes: 'containers-or-images',
-  flags: [formatFlag, sizeFlag, timeFlag, { name: 'type', type: 'string', values: ['container', 'image', 'volume'], help: 'Only inspect objects of this type' }],
+  flags: [
+    formatFlag, sizeFlag, timeFlag,
+    { name: 'type', type: 'string', values: ['container', 'image', 'volume'], help: 'Only inspect objects of this type' },
+  ],
 }, ({ flags }) => {
   const type = flags.text('type');
   if (type === '') return ['container', 'image', 'volume'];
@@ -123,6 +128,8 @@ function withGuideNames(image: unknown): unknown {
   const created = textAt(image, 'Created');
   return {
     ...image, created,
-    image: { id: textAt(image, 'Id').replace(/^sha256:/, ''), repo_tags: textsAt(image, 'RepoTags'), repo_digests: textsAt(image, 'RepoDigests'), created },
+    image: {
+      id: textAt(image, 'Id').replace(/^sha256:/, ''), repo_tags: textsAt(image, 'RepoTags'), repo_digests: textsAt(image, 'RepoDigests'), created,
+    },
   };
 }

@@ -13,7 +13,8 @@ const signalFlag: Flag = { name: 'signal', short: 's', type: 'string', help: 'Si
 /** `isula stop` (guide 1.3.1.4). */
 export const stop: Command = {
   spec: {
-    name: 'stop', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Stop one or more running containers', args: { min: 1, max: many }, completes: 'running',
+    name: 'stop', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Stop one or more running containers', args: { min: 1, max: many },
+    completes: 'running',
     flags: [timeFlag, signalFlag, { name: 'force', short: 'f', type: 'bool', help: 'Stop by force: kill at once' }],
   },
   run: ({ client, flags, args }) =>
@@ -31,7 +32,8 @@ function unlessUnchanged(error: unknown): void {
 
 export const restart: Command = {
   spec: {
-    name: 'restart', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Restart one or more containers', args: { min: 1, max: many }, completes: 'containers',
+    name: 'restart', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Restart one or more containers', args: { min: 1, max: many },
+    completes: 'containers',
     flags: [timeFlag, signalFlag],
   },
   run: ({ client, flags, args }) =>
@@ -43,7 +45,8 @@ export const restart: Command = {
 
 export const kill: Command = {
   spec: {
-    name: 'kill', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Kill one or more running containers', args: { min: 1, max: many }, completes: 'running',
+    name: 'kill', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Kill one or more running containers', args: { min: 1, max: many },
+    completes: 'running',
     flags: [{ ...signalFlag, help: 'Signal to send to the container', default: 'KILL' }],
   },
   run: ({ client, flags, args }) =>
@@ -79,7 +82,8 @@ export const rename: Command = {
 
 export const rm: Command = {
   spec: {
-    name: 'rm', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Remove one or more containers', args: { min: 1, max: many }, completes: 'containers',
+    name: 'rm', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Remove one or more containers', args: { min: 1, max: many },
+    completes: 'containers',
     flags: [
       { name: 'force', short: 'f', type: 'bool', help: 'Force the removal of a running container (uses SIGKILL)' },
       { name: 'link', short: 'l', type: 'bool', help: 'Remove the specified link' },
@@ -96,7 +100,8 @@ export const rm: Command = {
 /** `isula wait`: prints the exit codes in the order the containers were named. */
 export const wait: Command = {
   spec: {
-    name: 'wait', usage: 'CONTAINER [CONTAINER...]', summary: 'Block until one or more containers stop, then print their exit codes', args: { min: 1, max: many },
+    name: 'wait', usage: 'CONTAINER [CONTAINER...]', summary: 'Block until one or more containers stop, then print their exit codes',
+    args: { min: 1, max: many },
     completes: 'running', flags: [],
   },
   run: ({ client, args }) =>

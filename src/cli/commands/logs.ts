@@ -6,7 +6,8 @@ import { writeAll } from '../terminal/output.ts';
 /** `isula logs` (guide 1.3.1.16: several containers, one after the other; docker's 4.5.2.9). */
 export const logs: Command = {
   spec: {
-    name: 'logs', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Fetch the logs of a container', args: { min: 1, max: Number.POSITIVE_INFINITY },
+    name: 'logs', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Fetch the logs of a container',
+    args: { min: 1, max: Number.POSITIVE_INFINITY },
     completes: 'containers',
     flags: [
       { name: 'details', type: 'bool', help: 'Show extra details provided to logs' },

@@ -56,7 +56,10 @@ function page(spec: CommandSpec): string {
 function rootPage(): string {
   const items = [...entries.values()].map((entry) => `.TP\n\\fBisula ${roff(entry.name)}\\fR\n${roff(entry.summary)}\n`).join('');
   const groupItems = [...groups].map(([name, { summary }]) => `.TP\n\\fBisula ${name}\\fR\n${roff(summary)}\n`).join('');
-  return `${heading('isula', 'command line of the iSula container engine', '[OPTIONS] COMMAND')}.SH OPTIONS\n${flagItems(commonFlags)}.SH COMMANDS\n${items}.SH GROUPS\n${groupItems}`
-    + `.SH ENVIRONMENT\n.TP\n\\fBISULAD_HOST\\fR\nThe daemon's address, where \\-\\-host is not given.\n.TP\n\\fBISULAD_TLS_VERIFY\\fR\n1: as \\-\\-tlsverify.\n`
-    + `.SH FILES\n.TP\n\\fI~/.iSulad/{ca,cert,key}.pem\\fR\nUsed with TLS where no other files are named.\n`;
+  const environment = [
+    '.SH ENVIRONMENT', '.TP', '\\fBISULAD_HOST\\fR', "The daemon's address, where \\-\\-host is not given.", '.TP', '\\fBISULAD_TLS_VERIFY\\fR',
+    '1: as \\-\\-tlsverify.', '.SH FILES', '.TP', '\\fI~/.iSulad/{ca,cert,key}.pem\\fR', 'Used with TLS where no other files are named.', '',
+  ].join('\n');
+  const front = heading('isula', 'command line of the iSula container engine', '[OPTIONS] COMMAND');
+  return `${front}.SH OPTIONS\n${flagItems(commonFlags)}.SH COMMANDS\n${items}.SH GROUPS\n${groupItems}${environment}`;
 }

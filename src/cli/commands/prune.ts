@@ -25,7 +25,9 @@ async function containers(client: ApiClient, filters: string | undefined): Promi
 
 async function images(client: ApiClient, filters: string | undefined): Promise<number> {
   const report = await client.json('POST', '/images/prune', { query: { filters } });
-  const lines = listAt(report, 'ImagesDeleted').map((one) => (textAt(one, 'Untagged') === '' ? `deleted: ${textAt(one, 'Deleted')}` : `untagged: ${textAt(one, 'Untagged')}`));
+  const lines = listAt(report, 'ImagesDeleted').map(
+    (one) => (textAt(one, 'Untagged') === '' ? `deleted: ${textAt(one, 'Deleted')}` : `untagged: ${textAt(one, 'Untagged')}`),
+  );
   showNames('Deleted Images:', lines);
   return numberAt(report, 'SpaceReclaimed');
 }
@@ -46,7 +48,9 @@ function total(bytes: number): number {
 }
 
 export const pruneContainers: Command = {
-  spec: { name: 'container prune', usage: '[OPTIONS]', summary: 'Remove all stopped containers', args: { min: 0, max: 0 }, flags: [filterFlag, forceFlag] },
+  spec: {
+    name: 'container prune', usage: '[OPTIONS]', summary: 'Remove all stopped containers', args: { min: 0, max: 0 }, flags: [filterFlag, forceFlag],
+  },
   async run(context) {
     const filters = filterQuery(context.flags.list('filter'));
     if (!(await confirmed(context, 'WARNING! This will remove all stopped containers.'))) return 0;
@@ -55,7 +59,9 @@ export const pruneContainers: Command = {
 };
 
 export const pruneImages: Command = {
-  spec: { name: 'image prune', usage: '[OPTIONS]', summary: 'Remove unused images', args: { min: 0, max: 0 }, flags: [allImagesFlag, filterFlag, forceFlag] },
+  spec: {
+    name: 'image prune', usage: '[OPTIONS]', summary: 'Remove unused images', args: { min: 0, max: 0 }, flags: [allImagesFlag, filterFlag, forceFlag],
+  },
   async run(context) {
     const all = context.flags.bool('all');
     const filters = filterQuery(context.flags.list('filter'), [['dangling', String(!all)]]);
@@ -73,7 +79,9 @@ export const pruneVolumes: Command = {
   async run(context) {
     const all = context.flags.bool('all');
     const filters = filterQuery(context.flags.list('filter'), all ? [['all', 'true']] : []);
-    if (!(await confirmed(context, `WARNING! This will remove ${all ? 'all' : 'anonymous'} local volumes not used by at least one container.`))) return 0;
+    if (!(await confirmed(context, `WARNING! This will remove ${all ? 'all' : 'anonymous'} local volumes not used by at least one container.`))) {
+      return 0;
+    }
     return total(await volumes(context.client, filters));
   },
 };
@@ -82,7 +90,9 @@ export const pruneSystem: Command = {
   spec: {
     name: 'system prune', usage: '[OPTIONS]', summary: 'Remove unused data', args: { min: 0, max: 0 },
     flags: [
-      allImagesFlag, { name: 'dry-run', type: 'bool', help: 'Show what is in use and what could be reclaimed, remove nothing' }, filterFlag, forceFlag,
+      allImagesFlag, {
+        name: 'dry-run', type: 'bool', help: 'Show what is in use and what could be reclaimed, remove nothing',
+      }, filterFlag, forceFlag,
       { name: 'volumes', type: 'bool', help: 'Prune anonymous volumes' },
     ],
   },
@@ -96,8 +106,13 @@ export const pruneSystem: Command = {
     const all = flags.bool('all');
     const list = flags.list('filter');
     const filters = filterQuery(list);
-    if (flags.bool('volumes') && list.some((filter) => filter.startsWith('until='))) throw new ExitError(1, 'The "until" filter is not supported with "--volumes"');
-    const what = ['all stopped containers', ...(flags.bool('volumes') ? ['all anonymous volumes not used by at least one container'] : []), all ? 'all images without at least one container associated to them' : 'all dangling images'];
+    if (flags.bool('volumes') && list.some((filter) => filter.startsWith('until='))) {
+      throw new ExitError(1, 'The "until" filter is not supported with "--volumes"');
+    }
+    const what = [
+      'all stopped containers', ...(flags.bool('volumes') ? ['all anonymous volumes not used by at least one container'] : []),
+      all ? 'all images without at least one container associated to them' : 'all dangling images',
+    ];
     if (!(await confirmed(context, `WARNING! This will remove:\n${what.map((item) => `  - ${item}`).join('\n')}\n`))) return 0;
     let bytes = await containers(client, filters);
     if (flags.bool('volumes')) bytes += await volumes(client, filters);

@@ -135,17 +135,23 @@ export const search: Command = {
     if (flags.bool('automated')) also.push(['is-automated', 'true']);
     const stars = flags.int('stars');
     if (stars !== undefined) also.push(['stars', String(stars)]);
-    const found = await client.json('GET', '/images/search', { query: { term, limit: flags.int('limit') || undefined, filters: filterQuery(flags.list('filter'), also) } });
+    const found = await client.json(
+      'GET', '/images/search', { query: { term, limit: flags.int('limit') || undefined, filters: filterQuery(flags.list('filter'), also) } },
+    );
     const list = (Array.isArray(found) ? found : []).toSorted((a, b) => numberAt(b, 'star_count') - numberAt(a, 'star_count'));
     const rows = list.map((row) => {
       const description = textAt(row, 'description').replace(/[\r\n]/g, ' ');
       return {
-        Name: textAt(row, 'name'), Description: flags.bool('no-trunc') ? description : ellipsis(description, 45), StarCount: numberAt(row, 'star_count'),
+        Name: textAt(row, 'name'), Description: flags.bool('no-trunc') ? description : ellipsis(description, 45),
+        StarCount: numberAt(row, 'star_count'),
         IsOfficial: flagAt(row, 'is_official') ? '[OK]' : '', IsAutomated: flagAt(row, 'is_automated') ? '[OK]' : '',
       };
     });
     const titles = { Name: 'NAME', Description: 'DESCRIPTION', StarCount: 'STARS', IsOfficial: 'OFFICIAL', IsAutomated: 'AUTOMATED' };
-    await printList({ format: flags.text('format'), columns: ['Name', 'Description', 'StarCount', 'IsOfficial', 'IsAutomated'], titles, context: 'searchContext' }, rows);
+    await printList(
+      { format: flags.text('format'), columns: ['Name', 'Description', 'StarCount', 'IsOfficial', 'IsAutomated'], titles, context: 'searchContext' },
+      rows,
+    );
     return 0;
   },
 };

@@ -35,7 +35,9 @@ export const run: Command = {
 
 /** Docker's frame around a failure of run, and its exit status. */
 function failure(error: unknown, { name, flags }: Context): unknown {
-  if (error instanceof ExitError) return new ExitError(error.status === 1 ? 125 : error.status, error.message === '' ? '' : `isula: ${error.message}`);
+  if (error instanceof ExitError) {
+    return new ExitError(error.status === 1 ? 125 : error.status, error.message.replace(/^(?!isula: |$)/, 'isula: '));
+  }
   if (!isEngineError(error)) return error;
   // Guide 1.3.1.3: an entry point that is not there is the engine's failure, not 127.
   const status = error.exitCode === 127 && flags.has('entrypoint') ? 125 : (error.exitCode ?? 125);
@@ -72,7 +74,9 @@ async function runContainer(client: ApiClient, request: ContainerCreateRequest, 
   const onTerminal = config.Tty && isTerminal(1);
   const ending = await runSession({
     wire, tty: config.Tty, stdin, detachKeys: options.detachKeys,
-    resize: onTerminal ? ({ rows, columns }) => retryResize(() => client.json('POST', `${path}/resize`, { query: { h: rows, w: columns } })) : undefined,
+    resize: onTerminal ? ({ rows, columns }) => retryResize(
+      () => client.json('POST', `${path}/resize`, { query: { h: rows, w: columns } }),
+    ) : undefined,
   });
   if (ending === 'detached') {
     printError('read escape sequence\n');

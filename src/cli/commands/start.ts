@@ -11,7 +11,8 @@ import { requireTerminal } from '../terminal/terminal.ts';
 /** `isula start` (guide 1.3.1.2: prints nothing; docker's 4.5.2.17). */
 export const start: Command = {
   spec: {
-    name: 'start', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Start one or more stopped containers', args: { min: 1, max: Number.POSITIVE_INFINITY },
+    name: 'start', usage: '[OPTIONS] CONTAINER [CONTAINER...]', summary: 'Start one or more stopped containers',
+    args: { min: 1, max: Number.POSITIVE_INFINITY },
     completes: 'containers',
     flags: [
       { name: 'attach', short: 'a', type: 'bool', help: 'Attach STDOUT/STDERR and forward signals' },

@@ -11,7 +11,8 @@ const redrawMs = 500;
 const discoverMs = 2000;
 
 const titles = {
-  Container: 'CONTAINER', ID: 'CONTAINER ID', Name: 'NAME', CPUPerc: 'CPU %', MemUsage: 'MEM USAGE / LIMIT', MemPerc: 'MEM %', NetIO: 'NET I/O', BlockIO: 'BLOCK I/O',
+  Container: 'CONTAINER', ID: 'CONTAINER ID', Name: 'NAME', CPUPerc: 'CPU %', MemUsage: 'MEM USAGE / LIMIT', MemPerc: 'MEM %', NetIO: 'NET I/O',
+  BlockIO: 'BLOCK I/O',
   PIDs: 'PIDS',
 };
 const columns = ['ID', 'Name', 'CPUPerc', 'MemUsage', 'MemPerc', 'NetIO', 'BlockIO', 'PIDs'];
@@ -19,7 +20,8 @@ const columns = ['ID', 'Name', 'CPUPerc', 'MemUsage', 'MemPerc', 'NetIO', 'Block
 /** `isula stats` (guide 1.3.1.15, docker's 4.5.2.18). */
 export const stats: Command = {
   spec: {
-    name: 'stats', usage: '[OPTIONS] [CONTAINER...]', summary: 'Display a live stream of container(s) resource usage statistics', args: { min: 0, max: Number.POSITIVE_INFINITY },
+    name: 'stats', usage: '[OPTIONS] [CONTAINER...]', summary: 'Display a live stream of container(s) resource usage statistics',
+    args: { min: 0, max: Number.POSITIVE_INFINITY },
     completes: 'running',
     flags: [
       { name: 'all', short: 'a', type: 'bool', help: 'Show all containers (default shows just running)' },
@@ -141,7 +143,9 @@ function network(sample: unknown): [number, number] {
 
 function blockIo(sample: unknown): [number, number] {
   const entries = listAt(sample, 'blkio_stats', 'io_service_bytes_recursive');
-  const sum = (op: string): number => entries.filter((entry) => textAt(entry, 'op').toLowerCase() === op).reduce((total: number, entry) => total + numberAt(entry, 'value'), 0);
+  const sum = (op: string): number => entries.filter((entry) => textAt(entry, 'op').toLowerCase() === op).reduce(
+    (total: number, entry) => total + numberAt(entry, 'value'), 0,
+  );
   return [sum('read'), sum('write')];
 }
 

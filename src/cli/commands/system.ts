@@ -34,12 +34,16 @@ function summary(usage: unknown): { Type: string; TotalCount: string; Active: st
   const images = listAt(usage, 'Images');
   const usedImages = images.filter((image) => numberAt(image, 'Containers') > 0);
   const layers = numberAt(usage, 'LayersSize');
-  const usedBytes = usedImages.reduce((sum: number, image) => sum + Math.max(0, numberAt(image, 'Size') - Math.max(0, numberAt(image, 'SharedSize'))), 0);
+  const usedBytes = usedImages.reduce(
+    (sum: number, image) => sum + Math.max(0, numberAt(image, 'Size') - Math.max(0, numberAt(image, 'SharedSize'))), 0,
+  );
   const containers = listAt(usage, 'Containers');
   const running = (container: unknown): boolean => /^(?:running|paused|restarting)$/.test(textAt(container, 'State'));
   const rw = (list: readonly unknown[]): number => list.reduce((sum: number, one) => sum + numberAt(one, 'SizeRw'), 0);
   const volumes = listAt(usage, 'Volumes');
-  const volumeSize = (list: readonly unknown[]): number => list.reduce((sum: number, one) => sum + Math.max(0, numberAt(one, 'UsageData', 'Size')), 0);
+  const volumeSize = (list: readonly unknown[]): number => list.reduce(
+    (sum: number, one) => sum + Math.max(0, numberAt(one, 'UsageData', 'Size')), 0,
+  );
   const idle = volumes.filter((one) => numberAt(one, 'UsageData', 'RefCount') === 0);
   return [
     row('Images', images.length, usedImages.length, layers, images.length === usedImages.length ? 0 : Math.max(0, layers - usedBytes)),
@@ -62,7 +66,8 @@ function details(usage: unknown): string {
     });
   });
   const containers = listAt(usage, 'Containers').map((one) => [
-    shortId(textAt(one, 'Id')), textAt(one, 'Image'), JSON.stringify(textAt(one, 'Command')), humanSize(numberAt(one, 'SizeRw')), ago(numberAt(one, 'Created') * 1000),
+    shortId(textAt(one, 'Id')), textAt(one, 'Image'), JSON.stringify(textAt(one, 'Command')), humanSize(numberAt(one, 'SizeRw')),
+    ago(numberAt(one, 'Created') * 1000),
     textAt(one, 'Status'), textsAt(one, 'Names').map((name) => name.replace(/^\//, '')).join(','),
   ]);
   const volumes = listAt(usage, 'Volumes').map((one) => [

@@ -5,7 +5,8 @@ import { print } from '../terminal/output.ts';
 
 export const top: Command = {
   spec: {
-    name: 'top', usage: 'CONTAINER [ps OPTIONS]', summary: 'Display the running processes of a container', args: { min: 1, max: Number.POSITIVE_INFINITY },
+    name: 'top', usage: 'CONTAINER [ps OPTIONS]', summary: 'Display the running processes of a container',
+    args: { min: 1, max: Number.POSITIVE_INFINITY },
     interspersed: false, completes: 'running', flags: [],
   },
   async run({ client, args: [name = '', ...psOptions] }) {

@@ -6,7 +6,10 @@ import { print } from '../terminal/output.ts';
 const apiVersion = '1.47';
 
 function clientFacts(): Record<string, string> {
-  return { Version: buildVersion, APIVersion: apiVersion, ApiVersion: apiVersion, GitCommit: buildCommit, BunVersion: Bun.version, Os: process.platform, Arch: process.arch };
+  return {
+    Version: buildVersion, APIVersion: apiVersion, ApiVersion: apiVersion, GitCommit: buildCommit, BunVersion: Bun.version, Os: process.platform,
+    Arch: process.arch,
+  };
 }
 
 /** `isula version` (guide 1.3.8.1): the client's part is shown also when the daemon is not there. */
@@ -30,7 +33,10 @@ export const version: Command = {
       if (format === 'json') print(`${JSON.stringify(data)}\n`);
       else print(`${(await import('../template/index.ts')).compileTemplate(format, { escapes: true }).run(data)}\n`);
     } else {
-      print(`Client:\n${lines([['Version', facts['Version']], ['API version', apiVersion], ['Git commit', facts['GitCommit']], ['OS/Arch', `${facts['Os']}/${facts['Arch']}`]])}\n`);
+      const rows = lines([
+        ['Version', facts['Version']], ['API version', apiVersion], ['Git commit', facts['GitCommit']], ['OS/Arch', `${facts['Os']}/${facts['Arch']}`],
+      ]);
+      print(`Client:\n${rows}\n`);
       if (failure === undefined) print(serverText(server));
     }
     if (failure === undefined) return 0;
@@ -39,7 +45,8 @@ export const version: Command = {
 };
 
 function lines(rows: readonly (readonly [string, string | undefined])[]): string {
-  return rows.filter(([, value]) => value !== undefined && value !== '').map(([name, value]) => `  ${`${name}:`.padEnd(18)}${value ?? ''}\n`).join('');
+  const known = rows.filter(([, value]) => value !== undefined && value !== '');
+  return known.map(([name, value]) => `  ${`${name}:`.padEnd(18)}${value ?? ''}\n`).join('');
 }
 
 function serverText(server: unknown): string {
@@ -47,7 +54,8 @@ function serverText(server: unknown): string {
   const parts = Array.isArray(components) ? components : [];
   const text = `Server:\n${lines([
     ['Version', textAt(server, 'Version')], ['API version', `${textAt(server, 'ApiVersion')} (minimum version ${textAt(server, 'MinAPIVersion')})`],
-    ['Git commit', textAt(server, 'GitCommit')], ['Built', textAt(server, 'BuildTime')], ['OS/Arch', `${textAt(server, 'Os')}/${textAt(server, 'Arch')}`],
+    ['Git commit', textAt(server, 'GitCommit')], ['Built', textAt(server, 'BuildTime')],
+    ['OS/Arch', `${textAt(server, 'Os')}/${textAt(server, 'Arch')}`],
     ['Kernel', textAt(server, 'KernelVersion')],
   ])}`;
   // The first component is the engine itself, shown above.

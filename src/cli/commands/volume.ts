@@ -18,7 +18,10 @@ export const createVolume: Command = {
   },
   async run({ client, flags, args: [given = ''] }) {
     if (given !== '' && flags.has('name')) throw new UsageError('Conflicting options: either specify --name or provide positional arg, not both');
-    const body = { Name: given || flags.text('name'), Driver: flags.text('driver'), DriverOpts: parseKeyValues(flags.list('opt')), Labels: parseKeyValues(flags.list('label')) };
+    const body = {
+      Name: given || flags.text('name'), Driver: flags.text('driver'), DriverOpts: parseKeyValues(flags.list('opt')),
+      Labels: parseKeyValues(flags.list('label')),
+    };
     print(`${textAt(await client.json('POST', '/volumes/create', { body: { json: body } }), 'Name')}\n`);
     return 0;
   },
@@ -63,7 +66,8 @@ export function volumeRow(volume: unknown): Row {
 
 export const removeVolumes: Command = {
   spec: {
-    name: 'volume rm', usage: '[OPTIONS] VOLUME [VOLUME...]', summary: 'Remove one or more volumes', args: { min: 1, max: Number.POSITIVE_INFINITY }, completes: 'volumes',
+    name: 'volume rm', usage: '[OPTIONS] VOLUME [VOLUME...]', summary: 'Remove one or more volumes', args: { min: 1, max: Number.POSITIVE_INFINITY },
+    completes: 'volumes',
     flags: [{ name: 'force', short: 'f', type: 'bool', help: 'Force the removal of one or more volumes' }],
   },
   run: ({ client, flags, args }) =>

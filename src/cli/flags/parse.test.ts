@@ -6,7 +6,8 @@ import type { CommandSpec } from './types.ts';
 const spec: CommandSpec = {
   name: 'run', usage: '', summary: '', args: { min: 1, max: 2 }, interspersed: false,
   flags: [
-    { name: 'detach', short: 'd', type: 'bool', help: '' }, { name: 'user', short: 'u', type: 'string', help: '' }, { name: 'env', short: 'e', type: 'list', help: '' },
+    { name: 'detach', short: 'd', type: 'bool', help: '' }, { name: 'user', short: 'u', type: 'string', help: '' },
+    { name: 'env', short: 'e', type: 'list', help: '' },
     { name: 'last', short: 'n', type: 'int', default: '-1', help: '' }, { name: 'sig-proxy', type: 'bool', default: 'true', help: '' },
     { name: 'hostname', short: 'h', type: 'string', help: '' }, { name: 'net', type: 'string', aliases: ['network'], help: '' },
   ],
@@ -15,7 +16,10 @@ const flags = [...spec.flags, ...commonFlags];
 const values = (...argv: string[]): FlagValues => new FlagValues(flags, parseFlags(spec, flags, argv));
 
 test('the guide\'s equivalents (1.2.3.3)', () => {
-  for (const argv of [['-du=root', 'busybox'], ['-du', 'root', 'busybox'], ['-ud', 'root', 'busybox'], ['-d', '--user=root', 'busybox'], ['-d', '--user', 'root', 'busybox']]) {
+  for (
+    const argv of [['-du=root', 'busybox'], ['-du', 'root', 'busybox'], ['-ud', 'root', 'busybox'], ['-d', '--user=root', 'busybox'],
+    ['-d', '--user', 'root', 'busybox']]
+  ) {
     const parsed = values(...argv);
     expect([parsed.bool('detach'), parsed.text('user'), parsed.parsed.args]).toEqual([true, 'root', ['busybox']]);
   }
@@ -32,7 +36,9 @@ test('what follows the first argument belongs to the container', () => {
 
 test('defaults, aliases, own short flags before the common ones', () => {
   const parsed = values('-h', 'name', '--network=none', 'x');
-  expect([parsed.int('last'), parsed.bool('sig-proxy'), parsed.text('hostname'), parsed.text('net'), parsed.bool('help')]).toEqual([-1, true, 'name', 'none', false]);
+  expect(
+    [parsed.int('last'), parsed.bool('sig-proxy'), parsed.text('hostname'), parsed.text('net'), parsed.bool('help')],
+  ).toEqual([-1, true, 'name', 'none', false]);
   expect(values('--sig-proxy=false', 'x').bool('sig-proxy')).toBe(false);
 });
 

@@ -3,7 +3,9 @@ import { alignRows, ellipsis } from './table.ts';
 import { ago, binarySize, humanDuration, humanSize, momentOf, spacedSize } from './units.ts';
 
 test('sizes in go-units\' words', () => {
-  expect([0, 999, 1000, 1_230_000, 1_000_000_000, 123_456_789].map((bytes) => humanSize(bytes))).toEqual(['0B', '999B', '1kB', '1.23MB', '1GB', '123MB']);
+  expect(
+    [0, 999, 1000, 1_230_000, 1_000_000_000, 123_456_789].map((bytes) => humanSize(bytes)),
+  ).toEqual(['0B', '999B', '1kB', '1.23MB', '1GB', '123MB']);
   expect(spacedSize(1_273_000)).toBe('1.273 MB');
   expect([680 * 1024, 25_280_000_000].map(binarySize)).toEqual(['680KiB', '23.54GiB']);
 });
@@ -12,8 +14,10 @@ test('durations in go-units\' words', () => {
   const minute = 60_000;
   const hour = 60 * minute;
   const table: [number, string][] = [
-    [500, 'Less than a second'], [1000, '1 second'], [59_000, '59 seconds'], [61_000, 'About a minute'], [13 * minute, '13 minutes'], [hour, 'About an hour'],
-    [hour * 1.6, '2 hours'], [47 * hour, '47 hours'], [48 * hour, '2 days'], [14 * 24 * hour, '2 weeks'], [61 * 24 * hour, '2 months'], [800 * 24 * hour, '2 years'],
+    [500, 'Less than a second'], [1000, '1 second'], [59_000, '59 seconds'], [61_000, 'About a minute'], [13 * minute, '13 minutes'],
+    [hour, 'About an hour'],
+    [hour * 1.6, '2 hours'], [47 * hour, '47 hours'], [48 * hour, '2 days'], [14 * 24 * hour, '2 weeks'], [61 * 24 * hour, '2 months'],
+    [800 * 24 * hour, '2 years'],
   ];
   for (const [ms, text] of table) expect([ms, humanDuration(ms)]).toEqual([ms, text]);
   expect(ago(0, 5000)).toBe('5 seconds ago');

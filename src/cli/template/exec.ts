@@ -47,7 +47,9 @@ class Runner {
   }
 
   #step(): void {
-    if (++this.#steps > stepsMax || this.#out.length > outputLimitChars) throw new TemplateError('template: :1: executing "": the template does not end');
+    if (++this.#steps > stepsMax || this.#out.length > outputLimitChars) {
+      throw new TemplateError('template: :1: executing "": the template does not end');
+    }
   }
 
   #list(nodes: readonly Node[], dot: unknown): void {
@@ -95,7 +97,9 @@ class Runner {
       if (Array.isArray(value)) value.forEach((item, key) => this.#again(() => once(key, item)));
       else if (isObject(value)) for (const key of sortedKeys(value)) this.#again(() => once(key, value[key]));
       else if (typeof value === 'number' && Number.isInteger(value)) for (let key = 0; key < value; key++) this.#again(() => once(key, key));
-      else if (value !== undefined && value !== null) throw this.#fail(node.pipe.at, this.#text(node.pipe), `range can't iterate over ${show(value)}`);
+      else if (value !== undefined && value !== null) {
+        throw this.#fail(node.pipe.at, this.#text(node.pipe), `range can't iterate over ${show(value)}`);
+      }
     };
     try {
       all();
@@ -162,7 +166,10 @@ class Runner {
       return work(...args);
     } catch (error) {
       if (error instanceof TemplateError) throw error;
-      throw this.#fail(call.at, [name, ...rest.map((operand) => operand.text)].join(' '), `error calling ${name}: ${error instanceof Error ? error.message : String(error)}`);
+      throw this.#fail(
+        call.at, [name, ...rest.map((operand) => operand.text)].join(' '),
+        `error calling ${name}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 

@@ -283,7 +283,8 @@ class Parser {
 function describe(token: Token): string {
   if ('text' in token) return JSON.stringify(token.text);
   const words: Partial<Record<Token['kind'], string>> = {
-    close: '"}}"', open: '"{{"', pipe: '"|"', leftParen: '"("', rightParen: '")"', assign: '"="', declare: '":="', comma: '","', dot: '<.>', end: 'EOF',
+    close: '"}}"', open: '"{{"', pipe: '"|"', leftParen: '"("', rightParen: '")"', assign: '"="', declare: '":="', comma: '","', dot: '<.>',
+    end: 'EOF',
   };
   return words[token.kind] ?? token.kind;
 }

@@ -11,7 +11,9 @@ export function sprintf(format: string, args: readonly unknown[]): string {
     const value = text === '*' ? args[next++] : Number(text);
     return typeof value === 'number' ? Math.max(-widthMax, Math.min(widthMax, Math.trunc(value))) : undefined;
   };
-  let text = format.replace(/%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.)?/gsu, (_all, flags: string, width: string | undefined, precision: string | undefined, verb: string | undefined) => {
+  let text = format.replace(/%([-+# 0]*)(\*|\d+)?(?:\.(\*|\d*))?(.)?/gsu, (
+    _all, flags: string, width: string | undefined, precision: string | undefined, verb: string | undefined
+  ) => {
     if (verb === undefined) return '%!(NOVERB)';
     if (verb === '%') return '%';
     const wide = star(width);
@@ -37,7 +39,9 @@ function pad(body: string, width: number | undefined, flags: string, verb: strin
 
 function one(verb: string, flags: string, precision: number | undefined, value: unknown): string {
   const bad = (): string => `%!${verb}(${typeName(value)}=${show(value)})`;
-  const signed = (text: string): string => (flags.includes('+') && !text.startsWith('-') ? `+${text}` : flags.includes(' ') && !text.startsWith('-') ? ` ${text}` : text);
+  const signed = (text: string): string => (
+    flags.includes('+') && !text.startsWith('-') ? `+${text}` : flags.includes(' ') && !text.startsWith('-') ? ` ${text}` : text
+  );
   const cut = (text: string): string => (precision === undefined ? text : [...text].slice(0, precision).join(''));
   switch (verb) {
     case 'v':
@@ -74,7 +78,9 @@ function one(verb: string, flags: string, precision: number | undefined, value: 
       return typeof value === 'number' ? signed(value.toExponential(Math.min(precision ?? 6, 100)).replace(/e([+-])(\d)$/, `${verb}$10$2`)) : bad();
     case 'g':
     case 'G':
-      return typeof value === 'number' ? signed(precision === undefined ? show(value) : String(Number(value.toPrecision(Math.max(1, Math.min(precision, 100)))))) : bad();
+      return typeof value === 'number' ? signed(
+        precision === undefined ? show(value) : String(Number(value.toPrecision(Math.max(1, Math.min(precision, 100))))),
+      ) : bad();
     case 'T':
       return typeName(value);
     default:

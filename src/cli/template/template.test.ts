@@ -58,7 +58,8 @@ test.each([
 test.each([
   ['{{.Name', 'unclosed action'], ['{{end}}', 'unexpected {{end}}'], ['{{if .Name}}', 'unexpected EOF'], ['{{foo}}', 'function "foo" not defined'],
   ['{{$y}}', 'undefined variable "$y"'], ['{{}}', 'missing value for command'], ['{{1 | 2}}', 'non executable command in pipeline stage 2'],
-  ['{{break}}', '{{break}} outside {{range}}'], ['{{"abc}}', 'unterminated quoted string'], ['{{/* x }}', 'unclosed comment'], ['{{(.Name}}', 'unclosed left paren'],
+  ['{{break}}', '{{break}} outside {{range}}'], ['{{"abc}}', 'unterminated quoted string'], ['{{/* x }}', 'unclosed comment'],
+  ['{{(.Name}}', 'unclosed left paren'],
   ['{{template "x"}}', '{{template}} is not supported in a format'],
 ])('%s cannot be parsed', (source, message) => {
   expect(() => compileTemplate(source)).toThrow(new TemplateError(`template parsing error: template: :1: ${message}`));
@@ -77,7 +78,8 @@ test('random templates end, and throw nothing but TemplateError', () => {
     return Math.floor((seed / 2147483648) * n);
   };
   const pieces = [
-    '{{', '}}', '{{-', '-}}', ' ', '.', '.Name', '.Cmd', '$', '$x', ':=', '=', '|', '(', ')', '"a"', '`', "'", '1', '-1.5e3', 'range', 'if', 'else', 'end', 'with', 'json',
+    '{{', '}}', '{{-', '-}}', ' ', '.', '.Name', '.Cmd', '$', '$x', ':=', '=', '|', '(', ')', '"a"', '`', "'", '1', '-1.5e3', 'range', 'if', 'else',
+    'end', 'with', 'json',
     'join', 'printf', '"%d%s%*x"', 'len', 'index', 'nil', 'true', 'break', ',', '/*', '*/', '\n', 'é', '\\', 'and', 'eq', '99999',
   ];
   for (let round = 0; round < 4000; round++) {

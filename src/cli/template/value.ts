@@ -32,7 +32,7 @@ export function show(value: unknown, quoted = false): string {
 }
 
 /** Whole numbers plainly, others as Go's %v of a float64 (shortest, exponent from 21 digits on). */
-export function showNumber(value: number): string {
+function showNumber(value: number): string {
   if (Number.isSafeInteger(value)) return String(value);
   return String(value).replace(/e([+-])(\d)$/, 'e$10$2');
 }
