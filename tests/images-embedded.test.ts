@@ -57,7 +57,9 @@ describe.skipIf(!haveTools)('embedded images', () => {
     ];
     await expect(load(bench, at('a.manifest'), manifestOf(layers), false)).rejects.toThrow("Manifest's signature file not exist");
     const [image] = await load(bench, at('test.manifest'), manifestOf(layers));
-    expect(image).toMatchObject({ type: 'embedded', repoTags: ['test:v1'], repoDigests: [], config: { config: { Env: ['A=1'], Entrypoint: ['/app/run'], WorkingDir: '/app' } } });
+    expect(image).toMatchObject({
+      type: 'embedded', repoTags: ['test:v1'], repoDigests: [], config: { config: { Env: ['A=1'], Entrypoint: ['/app/run'], WorkingDir: '/app' } },
+    });
     const [layer] = image?.layers ?? [];
     if (layer === undefined) throw new Error('no layer');
     expect(readFileSync(join(bench.snapshots.layerPath(layer), 'app', 'run'), 'utf8')).toBe('the app');
@@ -66,7 +68,9 @@ describe.skipIf(!haveTools)('embedded images', () => {
     expect(bench.images.resolve('test:v1').type).toBe('embedded');
     await expect(bench.images.save(['test:v1'], noSignal)).rejects.toThrow('not stored as archives');
     await expect(bench.images.push({ reference: 'test:v1', all: false, auth: undefined }, quiet, noSignal)).rejects.toThrow('no OCI image');
-    await expect(load(bench, at('other.manifest'), manifestOf(layers, { created: '2019-03-01T00:00:00Z' }))).rejects.toThrow('Image name is conflicted');
+    await expect(
+      load(bench, at('other.manifest'), manifestOf(layers, { created: '2019-03-01T00:00:00Z' })),
+    ).rejects.toThrow('Image name is conflicted');
     await bench.images.remove('test:v1', { force: false, noPrune: false });
     expect(bench.snapshots.listLayers()).toEqual([]);
 
@@ -75,7 +79,10 @@ describe.skipIf(!haveTools)('embedded images', () => {
     await run(['mksquashfs', at('platform'), at('evil.img'), '-quiet', '-no-progress']);
     await using evil = await LoopDevice.attach(at('evil.img'));
     if (!evil) return;
-    const through = [{ mediaType: squashfs, size: 0, pathInHost: evil.path }, { mediaType: squashfs, size: 1, pathInHost: 'app.img', pathInContainer: '/evil/x' }];
+    const through = [
+      { mediaType: squashfs, size: 0, pathInHost: evil.path },
+      { mediaType: squashfs, size: 1, pathInHost: 'app.img', pathInContainer: '/evil/x' },
+    ];
     await expect(load(bench, at('evil.manifest'), manifestOf(through))).rejects.toThrow('leads through what is no directory');
     expect(bench.images.count()).toBe(0);
   });

@@ -16,12 +16,22 @@ const at = (name: string): string => join(dir, name);
 async function certificate(name: string, subject: string, extension: string, days: string[]): Promise<void> {
   await run(['openssl', 'req', '-newkey', 'rsa:2048', '-nodes', '-keyout', at(`${name}.key`), '-out', at(`${name}.csr`), '-subj', `/CN=${subject}`]);
   writeFileSync(at('extensions'), extension);
-  await run(['openssl', 'x509', '-req', '-in', at(`${name}.csr`), '-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-CAcreateserial', '-out', at(`${name}.crt`), '-extfile', at('extensions'), ...days]);
+  await run(
+    [
+      'openssl', 'x509', '-req', '-in', at(`${name}.csr`), '-CA', at('ca.crt'), '-CAkey', at('ca.key'), '-CAcreateserial',
+      '-out', at(`${name}.crt`), '-extfile', at('extensions'), ...days,
+    ],
+  );
 }
 
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), 'isula-certs-'));
-  await run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', at('ca.key'), '-out', at('ca.crt'), '-days', '2', '-subj', '/CN=test authority']);
+  await run(
+    [
+      'openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', at('ca.key'), '-out', at('ca.crt'), '-days', '2',
+      '-subj', '/CN=test authority',
+    ],
+  );
   await certificate('server', 'registry.localhost', 'subjectAltName=DNS:registry.localhost', ['-days', '2']);
   await certificate('expired', 'registry.localhost', 'subjectAltName=DNS:registry.localhost', ['-days', '-1']);
   await certificate('client', 'client', 'extendedKeyUsage=clientAuth', ['-days', '2']);
@@ -54,7 +64,11 @@ describe.skipIf(!haveRegistry)('TLS', () => {
     const attempt = async (files: Record<string, string>, options: object = {}): Promise<string> => {
       await using bench = await Bench.open({ certsDirs: [certsFor(host, files)], retryDelayMs: 1, ...options });
       await importTar(bench, `${host}/app`, { a: '1' });
-      return await bench.images.push({ reference: `${host}/app`, ...pushed }, quiet, noSignal).then(() => 'pushed', (error: unknown) => String(error));
+      return await bench.images.push(
+        { reference: `${host}/app`, ...pushed },
+        quiet,
+        noSignal,
+      ).then(() => 'pushed', (error: unknown) => String(error));
     };
     expect(await attempt({})).toContain('x509: certificate signed by unknown authority');
     expect(await attempt({ 'ca.crt': ca })).not.toBe('pushed');
@@ -117,7 +131,9 @@ describe.skipIf(!haveRegistry)('credentials', () => {
     await using bench = await Bench.open();
     const reference = `${registry.host}/team/app`;
     await importTar(bench, reference, { a: '1' });
-    await expect(bench.images.login({ username: 'me', password: 'wrong', serveraddress: registry.host }, noSignal)).rejects.toThrow('incorrect username or password');
+    await expect(
+      bench.images.login({ username: 'me', password: 'wrong', serveraddress: registry.host }, noSignal),
+    ).rejects.toThrow('incorrect username or password');
     const { identityToken } = await bench.images.login({ username: 'me', password: 'right', serveraddress: registry.host }, noSignal);
     expect(identityToken).toBe('refresh-me');
     await bench.images.push({ reference, ...pushed }, quiet, noSignal);
@@ -126,6 +142,8 @@ describe.skipIf(!haveRegistry)('credentials', () => {
     expect(tokens.requests.at(-1)).toMatchObject({ scope: 'repository:team/app:pull' });
     await bench.images.pull({ ...plain, reference, auth: { username: 'me', password: 'right' } }, quiet, noSignal);
     expect(tokens.requests.at(-1)).toMatchObject({ method: 'GET', account: 'me' });
-    await expect(bench.images.push({ reference, all: false, auth: { username: 'reader', password: 'right' } }, quiet, noSignal)).rejects.toThrow(/denied|unauthorized/);
+    await expect(
+      bench.images.push({ reference, all: false, auth: { username: 'reader', password: 'right' } }, quiet, noSignal),
+    ).rejects.toThrow(/denied|unauthorized/);
   });
 });

@@ -38,7 +38,10 @@ export class LocalRegistry implements AsyncDisposable {
     const dir = mkdtempSync(join(tmpdir(), 'isula-registry-'));
     mkdirSync(join(dir, 'data'));
     const port = await freePort();
-    const lines = ['version: 0.1', 'log: {level: error}', 'storage:', `  filesystem: {rootdirectory: ${join(dir, 'data')}}`, '  delete: {enabled: true}', 'http:', `  addr: 127.0.0.1:${port}`];
+    const lines = [
+      'version: 0.1', 'log: {level: error}', 'storage:', `  filesystem: {rootdirectory: ${join(dir, 'data')}}`, '  delete: {enabled: true}',
+      'http:', `  addr: 127.0.0.1:${port}`,
+    ];
     if (options.tls) {
       lines.push('  tls:', `    certificate: ${options.tls.cert}`, `    key: ${options.tls.key}`);
       if (options.tls.clientCa !== undefined) lines.push('    clientcas:', `      - ${options.tls.clientCa}`);
@@ -58,7 +61,10 @@ export class LocalRegistry implements AsyncDisposable {
     for (let tries = 0; ; tries++) {
       if (child.exitCode !== null || tries > 600) throw new Error(`docker-registry did not start (${String(child.exitCode)})`);
       // A server that wants a client certificate refuses this request: that it answers at all is what is waited for.
-      const answered = await fetch(url, { tls: { rejectUnauthorized: false } }).then(() => true, (error: unknown) => options.tls?.clientCa !== undefined && !String(error).includes('ECONNREFUSED'));
+      const answered = await fetch(url, { tls: { rejectUnauthorized: false } }).then(
+        () => true,
+        (error: unknown) => options.tls?.clientCa !== undefined && !String(error).includes('ECONNREFUSED'),
+      );
       if (answered) return registry;
       await Bun.sleep(20);
     }
@@ -75,8 +81,8 @@ export class LocalRegistry implements AsyncDisposable {
 }
 
 /** Runs a program to its end; gives what it wrote. @throws when it fails */
-export async function run(command: string[], options: { cwd?: string; input?: string } = {}): Promise<string> {
-  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'pipe', stdin: options.input === undefined ? 'ignore' : Buffer.from(options.input), ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
+export async function run(command: string[]): Promise<string> {
+  const child = Bun.spawn(command, { stdout: 'pipe', stderr: 'pipe', stdin: 'ignore' });
   const [out, complaint, status] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text(), child.exited]);
   if (status !== 0) throw new Error(`${command.join(' ')}: ${complaint}`);
   return out;

@@ -22,7 +22,11 @@ describe.skipIf(!haveRegistry)('against docker-registry', () => {
 
     await using other = await Bench.open();
     const statuses: string[] = [];
-    const [pulled] = await other.images.pull({ ...plain, reference: `${registry.host}/team/app:v1` }, (message) => statuses.push(message.status ?? ''), noSignal);
+    const [pulled] = await other.images.pull(
+      { ...plain, reference: `${registry.host}/team/app:v1` },
+      (message) => statuses.push(message.status ?? ''),
+      noSignal,
+    );
     expect(pulled?.id).toBe(image.id);
     expect(pulled?.layers).toEqual(image.layers);
     expect(statuses).toContain(`Status: Downloaded newer image for ${registry.host}/team/app:v1`);

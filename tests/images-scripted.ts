@@ -61,7 +61,9 @@ export class ScriptedRegistry implements AsyncDisposable {
       const [first = '', ...lines] = text.slice(0, end).split('\r\n');
       text = '';
       const [method = '', path = ''] = first.split(' ');
-      const asked = { method, path, headers: new Map(lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()])) };
+      const asked = { method, path, headers: new Map(
+        lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+      ) };
       this.requests.push(asked);
       answer(socket, method, script(asked) ?? (path === '/v2/' ? {} : { status: 404 }));
     });
@@ -112,7 +114,9 @@ export const ociIndex = 'application/vnd.oci.image.index.v1+json';
 
 /** Serves documents by path suffix: manifests by tag or digest, blobs by digest. */
 export function serve(image: { layer: Uint8Array; config: string; manifest: string }, asked: Asked): Answer | undefined {
-  if (/\/manifests\/(latest|sha256:[0-9a-f]+)$/.test(asked.path)) return { body: image.manifest, headers: { 'content-type': ociManifest, 'docker-content-digest': digestOf(image.manifest) } };
+  if (/\/manifests\/(latest|sha256:[0-9a-f]+)$/.test(asked.path)) {
+    return { body: image.manifest, headers: { 'content-type': ociManifest, 'docker-content-digest': digestOf(image.manifest) } };
+  }
   if (asked.path.endsWith(digestOf(image.config))) return { body: image.config };
   if (asked.path.endsWith(digestOf(image.layer))) return ranged(image.layer, asked);
   return undefined;

@@ -46,7 +46,12 @@ test('save and load carry several images with names, shared layers once', async 
   expect(archive.includes('oci-layout')).toBe(true);
   await using other = await Bench.open();
   const messages: string[] = [];
-  const loaded = await other.images.load(streamOf(gzipSync(archive)), { tag: '', type: 'oci', quiet: false }, (message) => messages.push(message.stream ?? ''), noSignal);
+  const loaded = await other.images.load(
+    streamOf(gzipSync(archive)),
+    { tag: '', type: 'oci', quiet: false },
+    (message) => messages.push(message.stream ?? ''),
+    noSignal,
+  );
   expect(loaded.map((image) => image.id).toSorted()).toEqual([one.id, two.id].toSorted());
   expect(other.images.resolve('one:a').repoTags).toEqual(['one:a', 'example.com:5000/other:b']);
   expect(other.images.get(two.id)?.repoTags).toEqual([]);
@@ -115,7 +120,9 @@ test('removal: untag, delete, and what stands in its way', async () => {
   await bench.images.remove('app:2', gentle);
   await expect(bench.images.remove('other', gentle)).rejects.toThrow(
     'conflict: unable to remove repository reference "other" (must force) - container cccccccccccc is using its referenced image');
-  await expect(bench.images.remove(image.id, { force: true, noPrune: false })).rejects.toThrow('(cannot be forced) - image is being used by running container cccccccccccc');
+  await expect(bench.images.remove(image.id, { force: true, noPrune: false })).rejects.toThrow(
+    '(cannot be forced) - image is being used by running container cccccccccccc',
+  );
   running = false;
   await expect(bench.images.remove(image.id, gentle)).rejects.toThrow('(must be forced) - image is being used by stopped container cccccccccccc');
   expect(await bench.images.remove(image.id, { force: true, noPrune: false })).toEqual([
@@ -129,7 +136,8 @@ test('commit puts a layer on its parent, which then cannot be deleted first', as
   await using bench = await Bench.open();
   const parent = await importTar(bench, 'base', { a: '1' }, ['ENV X=1']);
   const child = await bench.images.commit({
-    reference: 'child:1', author: 'me', comment: 'why', changes: ['ENV Y=2'], config: { Env: ['X=1'], Cmd: ['sh'] }, parent, layer: streamOf(tarOf({ b: '2' })),
+    reference: 'child:1', author: 'me', comment: 'why', changes: ['ENV Y=2'], config: { Env: ['X=1'], Cmd: ['sh'] }, parent,
+    layer: streamOf(tarOf({ b: '2' })),
   }, noSignal);
   expect(child.layers.length).toBe(2);
   expect(child.config.config?.Env).toEqual(['X=1', 'Y=2']);
@@ -177,9 +185,9 @@ test.each([
   ['an empty stream', Buffer.alloc(0), 'Cannot load the archive'],
   ['no manifest', tarOf({ file: 'x' }), 'neither a manifest.json'],
   ['an old format', tarOf({ repositories: '{}' }), 'docker before 1.10'],
-  ['a missing layer', tarOf({ 'manifest.json': '[{"Config":"c.json","RepoTags":null,"Layers":["../../etc/passwd"]}]', 'c.json': config(['a']) }), 'it lacks "../../etc/passwd"'],
-  ['a layer that is another', tarOf({ 'manifest.json': '[{"Config":"c.json","RepoTags":null,"Layers":["l"]}]', 'c.json': config(['a']), l: tarOf({ x: '' }) }), 'its content hashes to'],
-  ['too few layers', tarOf({ 'manifest.json': '[{"Config":"c.json","RepoTags":null,"Layers":[]}]', 'c.json': config(['a']) }), 'its configuration lists 1'],
+  ['a missing layer', archiveOf(['../../etc/passwd'], ['a']), 'it lacks "../../etc/passwd"'],
+  ['a layer that is another', archiveOf(['l'], ['a'], { l: tarOf({ x: '' }) }), 'its content hashes to'],
+  ['too few layers', archiveOf([], ['a']), 'its configuration lists 1'],
   ['bad names', tarOf({ 'manifest.json': '[{"Config":"c.json","RepoTags":["A B"],"Layers":[]}]', 'c.json': config([]) }), 'invalid reference format'],
 ])('load of %s is refused and leaves nothing', async (_, archive, message) => {
   await using bench = await Bench.open();
@@ -191,5 +199,10 @@ test.each([
 });
 
 function config(layers: string[]): string {
-  return JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: layers.map((digit) => `sha256:${digit.repeat(64)}`) } });
+  const diffIds = layers.map((digit) => `sha256:${digit.repeat(64)}`);
+  return JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } });
+}
+
+function archiveOf(files: string[], layers: string[], content: Record<string, Uint8Array> = {}): Buffer {
+  return tarOf({ 'manifest.json': JSON.stringify([{ Config: 'c.json', RepoTags: null, Layers: files }]), 'c.json': config(layers), ...content });
 }

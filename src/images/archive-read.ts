@@ -92,7 +92,9 @@ export class ArchiveFiles {
   async document(name: string): Promise<Uint8Array> {
     const file = this.#must(name);
     if ('bytes' in file) return file.bytes;
-    if (file.size > documentBytesMax) throw new EngineError('tooLarge', `Cannot load the archive: ${name} has ${file.size} bytes, at most ${documentBytesMax} are allowed`);
+    if (file.size > documentBytesMax) {
+      throw new EngineError('tooLarge', `Cannot load the archive: ${name} has ${file.size} bytes, at most ${documentBytesMax} are allowed`);
+    }
     return collect(this.context.blobs.read(file.blob), file.size);
   }
 

@@ -20,7 +20,12 @@ async function compressionOf(path: string): Promise<Compression> {
 }
 
 /** A layer's blob as it can travel: every reader takes plain, gzip and zstd, so anything else is stored again without its compression. */
-export async function travellingBlob(context: ImageContext, blob: StoredBlob, lease: Lease, signal: AbortSignal): Promise<StoredBlob & { mediaType: string; plain: boolean }> {
+export async function travellingBlob(
+  context: ImageContext,
+  blob: StoredBlob,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<StoredBlob & { mediaType: string; plain: boolean }> {
   const compression = await compressionOf(context.blobs.path(blob.digest));
   if (compression === 'none') return { ...blob, mediaType: mediaTypes.ociLayer, plain: true };
   if (compression === 'gzip' || compression === 'zstd') return { ...blob, mediaType: `${mediaTypes.ociLayer}+${compression}`, plain: false };

@@ -54,7 +54,7 @@ function strings<Key extends string>(object: JsonObject, keys: readonly Key[]): 
 }
 
 /** The `config` part: what containers inherit. Names of other engines' fields are left out. @throws invalidArgument */
-export function parseConfigFields(config: JsonObject): ImageConfigFields {
+function parseConfigFields(config: JsonObject): ImageConfigFields {
   const fields: ImageConfigFields = strings(config, ['User', 'WorkingDir', 'StopSignal']);
   for (const key of ['Env', 'Shell'] as const) {
     const value = listField(config, key);
@@ -103,8 +103,13 @@ function parseHealth(health: JsonObject): HealthConfig {
 
 /** Go's name of this host's architecture (the names that image configurations use). */
 export function hostPlatform(): Platform {
-  const names: Record<string, string> = { x64: 'amd64', ia32: '386', arm: 'arm', arm64: 'arm64', riscv64: 'riscv64', ppc64: 'ppc64le', s390x: 's390x', loong64: 'loong64' };
+  const names: Record<string, string> = { x64: 'amd64', ia32: '386', ppc64: 'ppc64le' };
   return { os: 'linux', architecture: names[arch()] ?? arch() };
+}
+
+/** The platform that a configuration says it is for. */
+export function platformOf({ os, architecture, variant }: ImageConfigDocument): Platform {
+  return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
 /** Parses `os/arch[/variant]`, or `arch` alone; empty: the host's. @throws invalidArgument */
@@ -120,7 +125,9 @@ export function parsePlatform(text: string): Platform {
 }
 
 function normalized(os: string, architecture: string, variant: string | undefined): Platform {
-  const aliases: Record<string, [string, string?]> = { x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], i386: ['386'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'] };
+  const aliases: Record<string, [string, string?]> = {
+    x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], i386: ['386'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'],
+  };
   const [name, impliedVariant] = aliases[architecture] ?? [architecture];
   const kept = variant ?? impliedVariant;
   return { os, architecture: name, ...(kept === undefined ? {} : { variant: kept }) };

@@ -75,7 +75,9 @@ export function imageEvent(context: ImageContext, action: string, image: StoredI
 export function refuseDamaged(context: ImageContext, image: StoredImage): void {
   if (context.damaged.size === 0) return;
   const layer = image.layers.find(({ chainId }) => context.damaged.has(chainId));
-  if (layer) throw new EngineError('unavailable', `Cannot use image ${image.id}: ${context.damaged.get(layer.chainId) ?? ''}; remove it and get it again`);
+  if (layer) {
+    throw new EngineError('unavailable', `Cannot use image ${image.id}: ${context.damaged.get(layer.chainId) ?? ''}; remove it and get it again`);
+  }
 }
 
 /** Removes what an image needed and nothing else does. */

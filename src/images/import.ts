@@ -5,7 +5,7 @@ import type { ImageConfigDocument, ImageConfigFields, ImageHistoryEntry, ImageRe
 import { chainIds, digestOf } from './chain.ts';
 import { applyChanges } from './changes.ts';
 import { decompressed, travellingBlob } from './compression.ts';
-import { hostPlatform, parsePlatform } from './config.ts';
+import { hostPlatform, parsePlatform, platformOf } from './config.ts';
 import { imageEvent, mustGet } from './context.ts';
 import type { ImageContext } from './context.ts';
 import { changesMax, layersMax } from './limits.ts';
@@ -24,7 +24,13 @@ function newName(context: ImageContext, text: string): string[] {
 }
 
 /** `import`: a tar of a root file system becomes an image of one layer. */
-export async function importImage(context: ImageContext, archive: Readable, options: ImportOptions, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord> {
+export async function importImage(
+  context: ImageContext,
+  archive: Readable,
+  options: ImportOptions,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<ImageRecord> {
   const names = newName(context, options.reference);
   if (options.changes.length > changesMax) throw new EngineError('tooLarge', `more than ${changesMax} changes`);
   const config = applyChanges({}, options.changes);
@@ -46,7 +52,9 @@ export async function commitImage(context: ImageContext, options: CommitOptions,
   const config = applyChanges(options.config, options.changes);
   const parent = options.parent ? mustGet(context, options.parent.id) : undefined;
   const below = parent?.layers ?? [];
-  if (below.length >= layersMax) throw new EngineError('tooLarge', `Cannot commit: the image has ${below.length} layers, at most ${layersMax} are allowed`);
+  if (below.length >= layersMax) {
+    throw new EngineError('tooLarge', `Cannot commit: the image has ${below.length} layers, at most ${layersMax} are allowed`);
+  }
   const image = await context.collector.during(async (lease) => {
     for (const { chainId, blob } of below) {
       lease.layers.add(chainId);
@@ -64,9 +72,7 @@ function commitDocument(options: CommitOptions, config: ImageConfigFields, paren
   const entry: ImageHistoryEntry = { created, created_by: (options.config.Cmd ?? []).join(' ') };
   if (options.author !== '') entry.author = options.author;
   if (options.comment !== '') entry.comment = options.comment;
-  const platform: Platform = parent
-    ? { os: parent.config.os, architecture: parent.config.architecture, ...(parent.config.variant === undefined ? {} : { variant: parent.config.variant }) }
-    : hostPlatform();
+  const platform = parent ? platformOf(parent.config) : hostPlatform();
   const diffIds = [...(parent?.layers ?? []), layer].map((one) => one.diffId);
   const document = configDocument(platform, created, config, diffIds, [...(parent?.config.history ?? []), entry]);
   return options.author === '' ? document : { ...document, author: options.author };
@@ -77,7 +83,13 @@ function shownName(context: ImageContext, names: readonly string[]): string {
   return name === undefined ? '' : familiarString(parseReference(name, context.options.defaultHost), context.options.defaultHost);
 }
 
-function configDocument(platform: Platform, created: string, config: ImageConfigFields, diffIds: DiffId[], history: ImageHistoryEntry[]): ImageConfigDocument {
+function configDocument(
+  platform: Platform,
+  created: string,
+  config: ImageConfigFields,
+  diffIds: DiffId[],
+  history: ImageHistoryEntry[],
+): ImageConfigDocument {
   return {
     architecture: platform.architecture,
     os: platform.os,
@@ -89,7 +101,13 @@ function configDocument(platform: Platform, created: string, config: ImageConfig
   };
 }
 
-function addBuilt(context: ImageContext, document: ImageConfigDocument, layers: StoredLayer[], names: string[], parent: StoredImage | undefined): Promise<StoredImage> {
+function addBuilt(
+  context: ImageContext,
+  document: ImageConfigDocument,
+  layers: StoredLayer[],
+  names: string[],
+  parent: StoredImage | undefined,
+): Promise<StoredImage> {
   const configBytes = new TextEncoder().encode(JSON.stringify(document));
   return context.images.add({ id: digestOf(configBytes), configBytes, layers, names, ...(parent ? { parent: parent.id } : {}) });
 }
@@ -98,7 +116,13 @@ function addBuilt(context: ImageContext, document: ImageConfigDocument, layers: 
  * Stores a tar as it comes (compressed or not) and unpacks it on top of the parent's layers. Its diff ID is found while it is
  * written; unpacking reads it again, from the page cache.
  */
-async function storeLayer(context: ImageContext, archive: Readable, parent: StoredImage | undefined, lease: Lease, signal: AbortSignal): Promise<StoredLayer> {
+async function storeLayer(
+  context: ImageContext,
+  archive: Readable,
+  parent: StoredImage | undefined,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<StoredLayer> {
   const raw = await context.blobs.ingest(archive, { signal });
   lease.blobs.add(raw.digest);
   if (raw.size === 0) throw new EngineError('invalidArgument', 'Cannot make a layer: the archive is empty');

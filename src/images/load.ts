@@ -38,7 +38,13 @@ interface LoadOptions {
  * `load`: archives of `docker save` (a manifest.json) and OCI image layouts (an index.json), plain or compressed.
  * @throws invalidArgument saying what the archive lacks
  */
-export async function loadArchive(context: ImageContext, archive: Readable, options: LoadOptions, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
+export async function loadArchive(
+  context: ImageContext,
+  archive: Readable,
+  options: LoadOptions,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<ImageRecord[]> {
   if (options.type === 'embedded') {
     if (options.tag !== '') throw new EngineError('invalidArgument', 'Cannot load an embedded image under another name: its manifest names it');
     return loadEmbedded(context, archive, options.manifestPath ?? '', progress, signal);
@@ -74,9 +80,15 @@ async function readArchive(context: ImageContext, files: ArchiveFiles): Promise<
   if (files.has('manifest.json')) return readDockerArchive(context, files);
   if (files.has('index.json')) return readLayout(context, files);
   if (files.has('repositories')) {
-    throw new EngineError('unsupported', 'Cannot load the archive: it has the format of docker before 1.10 (no manifest.json), which is not supported');
+    throw new EngineError(
+      'unsupported',
+      'Cannot load the archive: it has the format of docker before 1.10 (no manifest.json), which is not supported',
+    );
   }
-  throw new EngineError('invalidArgument', 'Cannot load the archive: it has neither a manifest.json (docker save) nor an index.json (OCI image layout)');
+  throw new EngineError(
+    'invalidArgument',
+    'Cannot load the archive: it has neither a manifest.json (docker save) nor an index.json (OCI image layout)',
+  );
 }
 
 async function readDockerArchive(context: ImageContext, files: ArchiveFiles): Promise<ArchivedImage[]> {
@@ -89,7 +101,9 @@ async function readDockerArchive(context: ImageContext, files: ArchiveFiles): Pr
     const config = optionalString(item, 'Config', what) ?? '';
     const layers = item['Layers'] ?? [];
     const tags = item['RepoTags'] ?? [];
-    if (!isStringList(layers) || !isStringList(tags)) throw new EngineError('invalidArgument', `Cannot read ${what}: Layers or RepoTags is not a list of strings`);
+    if (!isStringList(layers) || !isStringList(tags)) {
+      throw new EngineError('invalidArgument', `Cannot read ${what}: Layers or RepoTags is not a list of strings`);
+    }
     images.push({
       configBytes: await files.document(config),
       layers: layers.map((file) => ({ file, mediaType: '', digest: undefined })),
@@ -123,7 +137,9 @@ async function readLayoutImage(files: ArchiveFiles, descriptor: Descriptor, dept
   const document = parseManifest(bytes, descriptor.mediaType);
   if (document.kind === 'index') {
     const chosen = selectPlatform(document.index.manifests.filter((one) => files.has(blobFile(one.digest))), hostPlatform());
-    if (!chosen) throw new EngineError('notFound', `Cannot load the archive: no image for this host's platform in index ${shortId(descriptor.digest)}`);
+    if (!chosen) {
+      throw new EngineError('notFound', `Cannot load the archive: no image for this host's platform in index ${shortId(descriptor.digest)}`);
+    }
     return readLayoutImage(files, chosen, depth + 1);
   }
   const { manifest } = document;
@@ -137,7 +153,9 @@ async function readLayoutImage(files: ArchiveFiles, descriptor: Descriptor, dept
 
 async function verifiedDocument(files: ArchiveFiles, descriptor: Descriptor): Promise<Uint8Array> {
   const bytes = await files.document(blobFile(descriptor.digest));
-  if (digestOf(bytes) !== descriptor.digest) throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(descriptor.digest)} does not hash to its name`);
+  if (digestOf(bytes) !== descriptor.digest) {
+    throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(descriptor.digest)} does not hash to its name`);
+  }
   return bytes;
 }
 
@@ -153,11 +171,20 @@ function layoutNames(context: ImageContext, descriptor: Descriptor): string[] {
 }
 
 /** Puts one image in the store: its layers' blobs are there already (or small), each is unpacked once. */
-async function addArchived(context: ImageContext, image: ArchivedImage, files: ArchiveFiles, lease: Lease, signal: AbortSignal): Promise<StoredImage> {
+async function addArchived(
+  context: ImageContext,
+  image: ArchivedImage,
+  files: ArchiveFiles,
+  lease: Lease,
+  signal: AbortSignal,
+): Promise<StoredImage> {
   const config = parseImageConfig(image.configBytes);
   const diffIds = config.rootfs.diff_ids;
   if (diffIds.length !== image.layers.length) {
-    throw new EngineError('invalidArgument', `Cannot load the archive: an image has ${image.layers.length} layers, its configuration lists ${diffIds.length}`);
+    throw new EngineError(
+      'invalidArgument',
+      `Cannot load the archive: an image has ${image.layers.length} layers, its configuration lists ${diffIds.length}`,
+    );
   }
   const chain = chainIds(diffIds);
   const layers: StoredLayer[] = [];
@@ -165,10 +192,14 @@ async function addArchived(context: ImageContext, image: ArchivedImage, files: A
     const [diffId, chainId] = [diffIds[index], chain[index]];
     if (diffId === undefined || chainId === undefined) break;
     const blob = await files.blob(file, signal);
-    if (digest !== undefined && digest !== blob.digest) throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(digest)} does not hash to its name`);
+    if (digest !== undefined && digest !== blob.digest) {
+      throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(digest)} does not hash to its name`);
+    }
     const travelling = image.manifest && isLayerType(mediaType) ? { ...blob, mediaType } : await travellingBlob(context, blob, lease, signal);
-    await context.unpackGate.run(() => context.unpacker.ensure({ chainId, diffId, open: () => context.blobs.read(travelling.digest) }, lease, signal));
+    const source = { chainId, diffId, open: () => context.blobs.read(travelling.digest) };
+    await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
     layers.push({ diffId, chainId, blob: travelling.digest, size: travelling.size, mediaType: travelling.mediaType });
   }
-  return context.images.add({ id: digestOf(image.configBytes), configBytes: image.configBytes, layers, names: image.names, ...(image.manifest ? { manifest: image.manifest } : {}) });
+  const { configBytes, names, manifest } = image;
+  return context.images.add({ id: digestOf(configBytes), configBytes, layers, names, ...(manifest ? { manifest } : {}) });
 }

@@ -28,7 +28,10 @@ export function parseManifest(bytes: Uint8Array, declared: string): ManifestDocu
   const document = parseJsonObject(bytes, what);
   const own = optionalString(document, 'mediaType', what);
   if (document['schemaVersion'] === 1 || declared === mediaTypes.dockerSchema1 || declared === mediaTypes.dockerSchema1Signed) {
-    throw new EngineError('unsupported', 'Cannot use the manifest: Docker image format v1 (schema 1) is not supported; push the image again with a current tool');
+    throw new EngineError(
+      'unsupported',
+      'Cannot use the manifest: Docker image format v1 (schema 1) is not supported; push the image again with a current tool',
+    );
   }
   if (document['schemaVersion'] !== 2) throw new EngineError('invalidArgument', 'Cannot read the manifest: "schemaVersion" is not 2');
   const mediaType = own ?? (declared === '' ? guessType(document) : declared);
@@ -40,7 +43,9 @@ export function parseManifest(bytes: Uint8Array, declared: string): ManifestDocu
     const manifests = listAt(document, 'manifests', what, indexManifestsMax).map((item) => parseDescriptor(item, 'manifests'));
     return { kind: 'index', index: { mediaType, manifests } };
   }
-  if (!isManifestType(mediaType)) throw new EngineError('unsupported', `Cannot use the manifest: media type ${JSON.stringify(mediaType.slice(0, 120))} is no image`);
+  if (!isManifestType(mediaType)) {
+    throw new EngineError('unsupported', `Cannot use the manifest: media type ${JSON.stringify(mediaType.slice(0, 120))} is no image`);
+  }
   const layers = listAt(document, 'layers', what, layersMax).map((item) => parseDescriptor(item, 'layers'));
   return { kind: 'manifest', manifest: { mediaType, config: parseDescriptor(document['config'], 'config'), layers } };
 }
@@ -53,9 +58,13 @@ function parseDescriptor(value: unknown, key: string): Descriptor {
   const what = 'the manifest';
   if (!isRecord(value)) throw new EngineError('invalidArgument', `Cannot read ${what}: "${key}" is not a descriptor`);
   const digest = optionalString(value, 'digest', what) ?? '';
-  if (!isDigest(digest)) throw new EngineError('invalidArgument', `Cannot read ${what}: digest ${JSON.stringify(digest.slice(0, 80))} in "${key}" is not a sha256 digest`);
+  if (!isDigest(digest)) {
+    throw new EngineError('invalidArgument', `Cannot read ${what}: digest ${JSON.stringify(digest.slice(0, 80))} in "${key}" is not a sha256 digest`);
+  }
   const size = value['size'];
-  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) throw new EngineError('invalidArgument', `Cannot read ${what}: "${key}" has no valid size`);
+  if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+    throw new EngineError('invalidArgument', `Cannot read ${what}: "${key}" has no valid size`);
+  }
   const annotations = value['annotations'];
   const platform = parsePlatformObject(value['platform']);
   return {
@@ -98,7 +107,9 @@ function acceptedVariants(wanted: Platform): string[] {
     const all = ['v8', 'v7', 'v6', 'v5'];
     return [...all.slice(Math.max(0, all.indexOf(wanted.variant ?? 'v7'))), ''];
   }
-  if (wanted.architecture === 'arm64') return [wanted.variant ?? 'v8', ...(wanted.variant === undefined || wanted.variant === 'v8' ? ['v8', ''] : [])];
+  if (wanted.architecture === 'arm64') {
+    return [wanted.variant ?? 'v8', ...(wanted.variant === undefined || wanted.variant === 'v8' ? ['v8', ''] : [])];
+  }
   if (wanted.variant !== undefined) return [wanted.variant];
   return ['', 'v1'];
 }

@@ -20,7 +20,10 @@ export function isIndexType(mediaType: string): boolean {
   return mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
 }
 
+const ociLayerPattern = /^application\/vnd\.oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+gzip|\+zstd)?$/;
+const dockerLayerPattern = /^application\/vnd\.docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?$/;
+
 /** Layers that readers other than us take as they are: plain, gzip or zstd, in OCI's or Docker's naming. */
 export function isLayerType(mediaType: string): boolean {
-  return /^application\/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+gzip|\+zstd)?|docker\.image\.rootfs\.(foreign\.)?diff\.tar(\.gzip|\.zstd)?)$/.test(mediaType);
+  return ociLayerPattern.test(mediaType) || dockerLayerPattern.test(mediaType);
 }

@@ -93,7 +93,9 @@ function checkPath(domain: string, path: string): void {
   if (path === '') throw invalid('the repository name is empty');
   if (path.toLowerCase() !== path) throw invalid('repository name must be lowercase');
   for (const component of path.split('/')) {
-    if (!componentPattern.test(component)) throw invalid(component === '' ? 'the repository name has an empty part' : `repository part ${shown(component)}`);
+    if (!componentPattern.test(component)) {
+      throw invalid(component === '' ? 'the repository name has an empty part' : `repository part ${shown(component)}`);
+    }
   }
   if (domain.length + 1 + path.length > nameLengthMax) throw invalid(`repository name must not be more than ${nameLengthMax} characters`);
 }

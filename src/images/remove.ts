@@ -47,7 +47,8 @@ function isSingle(context: ImageContext, image: StoredImage): boolean {
 function namesGoingWith(context: ImageContext, image: StoredImage, removed: ImageReference): string[] {
   const name = canonicalString(removed.digest === undefined ? removed : { ...removed, tag: undefined });
   if (removed.digest !== undefined) return [name];
-  const others = context.images.references(image).filter((other) => canonicalName(other) === canonicalName(removed) && canonicalString(other) !== name);
+  const repository = canonicalName(removed);
+  const others = context.images.references(image).filter((other) => canonicalName(other) === repository && canonicalString(other) !== name);
   return others.some((other) => other.digest === undefined) ? [name] : [name, ...others.map(canonicalString)];
 }
 

@@ -133,7 +133,8 @@ async function writeArchive(context: ImageContext, chosen: readonly SavedImage[]
     await bytesOnce(manifest.bytes, descriptor.digest);
     const references = [...names].map((name) => parseReference(name, host));
     for (const reference of references) {
-      index.push({ ...descriptor, annotations: { 'io.containerd.image.name': canonicalString(reference), 'org.opencontainers.image.ref.name': reference.tag ?? '' } });
+      const annotations = { 'io.containerd.image.name': canonicalString(reference), 'org.opencontainers.image.ref.name': reference.tag ?? '' };
+      index.push({ ...descriptor, annotations });
     }
     if (references.length === 0) index.push(descriptor);
     dockerManifest.push({

@@ -86,10 +86,19 @@ export interface ImageService {
   history(reference: string): HistoryRow[];
   import(archive: Readable, options: ImportOptions, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord>;
   /** `manifestPath`: for `embedded`, where the manifest that is sent lies on this host; its layers are found from there. */
-  load(archive: Readable, options: { tag: string; type: 'oci' | 'embedded'; quiet: boolean; manifestPath?: string }, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]>;
+  load(
+    archive: Readable,
+    options: { tag: string; type: 'oci' | 'embedded'; quiet: boolean; manifestPath?: string },
+    progress: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<ImageRecord[]>;
   save(references: readonly string[], signal: AbortSignal): Promise<Readable>;
   commit(options: CommitOptions, signal: AbortSignal): Promise<ImageRecord>;
-  pull(request: { reference: string; all: boolean; platform: string; auth: RegistryAuth | undefined }, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]>;
+  pull(
+    request: { reference: string; all: boolean; platform: string; auth: RegistryAuth | undefined },
+    progress: ProgressSink,
+    signal: AbortSignal,
+  ): Promise<ImageRecord[]>;
   push(request: { reference: string; all: boolean; auth: RegistryAuth | undefined }, progress: ProgressSink, signal: AbortSignal): Promise<void>;
   login(auth: RegistryAuth, signal: AbortSignal): Promise<{ status: string; identityToken: string }>;
   logout(server: string): Promise<void>;

@@ -42,7 +42,9 @@ export async function loadEmbedded(
   const configBytes = new TextEncoder().encode(JSON.stringify(configOf(manifest, chainId)));
   const imageId = digestOf(configBytes);
   const taken = context.images.byName(name);
-  if (taken && taken.id !== imageId) throw new EngineError('conflict', `Image name is conflicted: ${manifest.imageName} is the name of another image`);
+  if (taken && taken.id !== imageId) {
+    throw new EngineError('conflict', `Image name is conflicted: ${manifest.imageName} is the name of another image`);
+  }
   const image = await context.collector.during(async (lease) => {
     lease.layers.add(chainId);
     if (!context.snapshots.hasLayer(chainId)) await unpack(context, manifest, dirname(real), chainId, signal);
@@ -70,7 +72,9 @@ async function readManifest(archive: Readable): Promise<Uint8Array> {
 function checkSignature(manifestPath: string, bytes: Uint8Array): void {
   const path = manifestPath.replace(/\.[^./]*$/, '').concat('.sgn');
   if (!existsSync(path)) throw new EngineError('invalidArgument', "Manifest's signature file not exist");
-  if (statSync(path).size > 1024 || readFileSync(path, 'utf8').trim() !== digestOf(bytes)) throw new EngineError('invalidArgument', 'Invalid manifest: invalid digest');
+  if (statSync(path).size > 1024 || readFileSync(path, 'utf8').trim() !== digestOf(bytes)) {
+    throw new EngineError('invalidArgument', 'Invalid manifest: invalid digest');
+  }
 }
 
 function configOf(manifest: EmbeddedManifest, chainId: ReturnType<typeof digestOf>): ImageConfigDocument {
@@ -89,7 +93,13 @@ function configOf(manifest: EmbeddedManifest, chainId: ReturnType<typeof digestO
   };
 }
 
-async function unpack(context: ImageContext, manifest: EmbeddedManifest, directory: string, chainId: ReturnType<typeof digestOf>, signal: AbortSignal): Promise<void> {
+async function unpack(
+  context: ImageContext,
+  manifest: EmbeddedManifest,
+  directory: string,
+  chainId: ReturnType<typeof digestOf>,
+  signal: AbortSignal,
+): Promise<void> {
   await using staging = await context.snapshots.stageLayer(chainId);
   for (const [index, layer] of manifest.layers.entries()) {
     signal.throwIfAborted();
@@ -110,18 +120,26 @@ async function checkSource(layer: EmbeddedLayer, index: number, directory: strin
     throw new EngineError('invalidArgument', 'Invalid content in manifest: layer not exists', { cause: messageOf(error) });
   }
   // The original allows one directory up: images of one product share files there.
-  if (index > 0 && !`${real}/`.startsWith(`${dirname(directory).replace(/\/$/, '')}/`)) throw new EngineError('invalidArgument', 'Invalid content in manifest: layer not exists');
+  if (index > 0 && !`${real}/`.startsWith(`${dirname(directory).replace(/\/$/, '')}/`)) {
+    throw new EngineError('invalidArgument', 'Invalid content in manifest: layer not exists');
+  }
   const found = statSync(real);
   if (index === 0 && layer.kind === 'directory') {
     throw new EngineError('unsupported', 'Cannot load the embedded image: the host\'s own root as root file system is not supported');
   }
   if (index === 0 && !found.isBlockDevice()) throw new EngineError('invalidArgument', 'Invalid content in manifest: layer is not block device');
-  if (index > 0 && layer.kind === 'squashfs' && !found.isFile()) throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) is not a regular file');
-  if (layer.kind === 'directory' && !found.isDirectory()) throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) is not a directory');
+  if (index > 0 && layer.kind === 'squashfs' && !found.isFile()) {
+    throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) is not a regular file');
+  }
+  if (layer.kind === 'directory' && !found.isDirectory()) {
+    throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) is not a directory');
+  }
   if (layer.digest !== undefined) {
     const hash = new Bun.CryptoHasher('sha256');
     for await (const chunk of createReadStream(real)) if (chunk instanceof Uint8Array) hash.update(chunk);
-    if (`sha256:${hash.digest('hex')}` !== layer.digest) throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) has invalid digest');
+    if (`sha256:${hash.digest('hex')}` !== layer.digest) {
+      throw new EngineError('invalidArgument', 'Invalid content in manifest: layer(except first layer) has invalid digest');
+    }
   }
   return real;
 }
@@ -133,7 +151,9 @@ function makeInside(root: string, path: string): string {
     at = join(at, part);
     const found = lstatSync(at, { throwIfNoEntry: false });
     if (!found) mkdirSync(at, { mode: 0o755 });
-    else if (!found.isDirectory()) throw new EngineError('invalidArgument', `Invalid content in manifest: ${path} in the container leads through what is no directory`);
+    else if (!found.isDirectory()) {
+      throw new EngineError('invalidArgument', `Invalid content in manifest: ${path} in the container leads through what is no directory`);
+    }
   }
   return at;
 }

@@ -71,7 +71,9 @@ function parseLayer(item: unknown, index: number): EmbeddedLayer {
   const pathInHost = optionalString(item, 'pathInHost', what) ?? '';
   const pathInContainer = optionalString(item, 'pathInContainer', what) ?? '';
   const digest = optionalString(item, 'digest', what) ?? '';
-  for (const path of [pathInHost, pathInContainer]) if (path.length > pathLengthMax || path.includes('\0')) throw wrong('a path is too long, or has a NUL');
+  for (const path of [pathInHost, pathInContainer]) {
+    if (path.length > pathLengthMax || path.includes('\0')) throw wrong('a path is too long, or has a NUL');
+  }
   if (digest !== '' && !isDigest(digest)) throw wrong('layer has invalid digest');
   if (index === 0) {
     if (!pathInHost.startsWith('/')) throw wrong('first layer path in host must be absolute path');
@@ -80,7 +82,9 @@ function parseLayer(item: unknown, index: number): EmbeddedLayer {
   } else {
     if (pathInHost === '' || pathInHost.startsWith('/')) throw wrong('layer path in host(except first layer) must be relative path');
     if (posix.normalize(pathInHost).split('/')[0] === '..') throw wrong('layer path in host leaves the directory of the manifest');
-    if (!pathInContainer.startsWith('/') || posix.normalize(pathInContainer) === '/') throw wrong('layer path in container(except first layer) must be absolute path');
+    if (!pathInContainer.startsWith('/') || posix.normalize(pathInContainer) === '/') {
+      throw wrong('layer path in container(except first layer) must be absolute path');
+    }
     if (kind === 'directory' && digest !== '') throw wrong('layer digest must be empty if mediaType is application/bind.image.rootfs.diff.dir');
   }
   return { kind, digest: digest === '' || !isDigest(digest) ? undefined : digest, pathInHost, pathInContainer: posix.normalize(pathInContainer) };

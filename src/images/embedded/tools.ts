@@ -9,10 +9,17 @@ export async function runTool(command: readonly [string, ...string[]], packageNa
   try {
     child = Bun.spawn([...command], { stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', signal, killSignal: 'SIGKILL' });
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') throw new EngineError('unsupported', `Cannot load the embedded image: ${name} is not installed (package ${packageName})`);
+    if (errnoOf(error) === 'ENOENT') {
+      throw new EngineError('unsupported', `Cannot load the embedded image: ${name} is not installed (package ${packageName})`);
+    }
     throw new EngineError('internal', `Cannot run ${name}: ${messageOf(error)}`, { cause: error });
   }
   const [complaint, status] = await Promise.all([new Response(child.stderr).text(), child.exited]);
   signal.throwIfAborted();
-  if (status !== 0) throw new EngineError('invalidArgument', `Cannot load the embedded image: ${name}: ${complaint.trim().slice(0, complaintMax) || `status ${status}`}`);
+  if (status !== 0) {
+    throw new EngineError(
+      'invalidArgument',
+      `Cannot load the embedded image: ${name}: ${complaint.trim().slice(0, complaintMax) || `status ${status}`}`,
+    );
+  }
 }

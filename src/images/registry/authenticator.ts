@@ -72,7 +72,8 @@ export class Authenticator {
     const refresh = this.auth?.identitytoken ?? '';
     let response: Response;
     if (refresh !== '') {
-      const form = new URLSearchParams({ grant_type: 'refresh_token', service, client_id: 'isulad', refresh_token: refresh, scope: scopes.join(' ') });
+      const scope = scopes.join(' ');
+      const form = new URLSearchParams({ grant_type: 'refresh_token', service, client_id: 'isulad', refresh_token: refresh, scope });
       response = await this.transport.send({
         method: 'POST', url, headers: { 'content-type': 'application/x-www-form-urlencoded' }, body: () => form.toString(), signal,
       });

@@ -1,7 +1,7 @@
 import { EngineError } from '../../base/index.ts';
 
 /** How long a body may stand still, ms. */
-export const stallTimeoutMs = 60_000;
+const stallTimeoutMs = 60_000;
 
 /**
  * The chunks of a response's body, pulled one at a time: what is not read is not fetched. Ends with an error when nothing

@@ -15,7 +15,12 @@ export interface RegistryContext {
 }
 
 /** Credentials go to the registry they are for: a mirror gets what was stored for itself, never what came with the request. */
-export function credentialsFor(context: RegistryContext, endpoint: Endpoint, domain: string, auth: RegistryAuth | undefined): RegistryAuth | undefined {
+export function credentialsFor(
+  context: RegistryContext,
+  endpoint: Endpoint,
+  domain: string,
+  auth: RegistryAuth | undefined,
+): RegistryAuth | undefined {
   if (endpoint.mirror) return context.credentials.get(endpoint.host);
   const given = auth !== undefined && [auth.username, auth.identitytoken, auth.registrytoken].some((text) => text !== undefined && text !== '');
   return given ? auth : (context.credentials.get(domain) ?? context.credentials.get(endpoint.host));

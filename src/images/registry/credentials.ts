@@ -46,7 +46,9 @@ export class CredentialStore {
       writeFileDurably(join(this.#dir, 'aeskey'), key, 0o600);
     }
     const all = this.#read();
-    if (!all.has(server) && all.size >= serversMax) throw new EngineError('resourceExhausted', `Cannot store credentials: there are ${serversMax} servers already`);
+    if (!all.has(server) && all.size >= serversMax) {
+      throw new EngineError('resourceExhausted', `Cannot store credentials: there are ${serversMax} servers already`);
+    }
     all.set(server, seal(auth, key, server));
     this.#write(all);
   }
@@ -71,7 +73,9 @@ export class CredentialStore {
     if (!existsSync(path)) return new Map();
     try {
       const document: unknown = JSON.parse(readFileSync(path, 'utf8'));
-      if (isRecord(document)) return new Map(Object.entries(document).flatMap(([server, text]) => (typeof text === 'string' ? [[server, text]] : [])));
+      if (isRecord(document)) {
+        return new Map(Object.entries(document).flatMap(([server, text]) => (typeof text === 'string' ? [[server, text]] : [])));
+      }
     } catch {
       // Said below.
     }

@@ -1,5 +1,5 @@
 import type { Platform } from '../../model/index.ts';
-import { parseImageConfig } from '../config.ts';
+import { parseImageConfig, platformOf } from '../config.ts';
 import { parseManifest } from '../manifest.ts';
 import { parseReference, withDefaultTag } from '../reference.ts';
 import type { RegistryAuth } from '../types.ts';
@@ -12,10 +12,18 @@ export interface DistributionInspect {
   readonly Platforms: readonly Platform[];
 }
 
-export function inspectDistribution(context: RegistryContext, text: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<DistributionInspect> {
+export function inspectDistribution(
+  context: RegistryContext,
+  text: string,
+  auth: RegistryAuth | undefined,
+  signal: AbortSignal,
+): Promise<DistributionInspect> {
   const reference = withDefaultTag(parseReference(text, context.images.options.defaultHost));
   return tryEndpoints(context, reference, auth, async (repository) => {
-    const fetched = await repository.getManifest(reference.digest === undefined ? { tag: reference.tag ?? '' } : { digest: reference.digest }, signal);
+    const fetched = await repository.getManifest(
+      reference.digest === undefined ? { tag: reference.tag ?? '' } : { digest: reference.digest },
+      signal,
+    );
     const document = parseManifest(fetched.bytes, fetched.mediaType);
     const mediaType = document.kind === 'index' ? document.index.mediaType : document.manifest.mediaType;
     const descriptor = { mediaType, digest: fetched.digest, size: fetched.bytes.byteLength };
@@ -24,6 +32,6 @@ export function inspectDistribution(context: RegistryContext, text: string, auth
     }
     const { config } = document.manifest;
     const image = parseImageConfig(await repository.getDocument(config.digest, config.size, signal));
-    return { Descriptor: descriptor, Platforms: [{ architecture: image.architecture, os: image.os, ...(image.variant === undefined ? {} : { variant: image.variant }) }] };
+    return { Descriptor: descriptor, Platforms: [platformOf(image)] };
   }, signal);
 }

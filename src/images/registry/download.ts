@@ -69,7 +69,13 @@ export class Downloads {
     }
   }
 
-  async #fetchTo(path: string, blob: BlobToFetch, repository: Repository, onProgress: (received: number) => void, signal: AbortSignal): Promise<void> {
+  async #fetchTo(
+    path: string,
+    blob: BlobToFetch,
+    repository: Repository,
+    onProgress: (received: number) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     const file = await open(path, 'a+', 0o600);
     const hash = new Bun.CryptoHasher('sha256');
     let received = 0;
@@ -140,7 +146,10 @@ async function fetchRest(
   try {
     for await (const chunk of bodyChunks(response, signal)) {
       if (received + chunk.byteLength > blob.size) {
-        throw new EngineError('invalidArgument', `Cannot fetch blob ${shortId(blob.digest)}: it is longer than the ${blob.size} bytes the manifest says`);
+        throw new EngineError(
+          'invalidArgument',
+          `Cannot fetch blob ${shortId(blob.digest)}: it is longer than the ${blob.size} bytes the manifest says`,
+        );
       }
       hash.update(chunk);
       for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;

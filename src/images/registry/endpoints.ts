@@ -37,7 +37,10 @@ function mirrorsOf(domain: string, options: ImageOptions): Endpoint[] {
     const withScheme = /^https?:\/\//i.test(target);
     const url = URL.canParse(withScheme ? target : `https://${target}`) ? new URL(withScheme ? target : `https://${target}`) : undefined;
     if (!url || url.host === '' || (url.pathname !== '/' && url.pathname !== '') || url.search !== '' || url.username !== '') {
-      throw new EngineError('invalidArgument', `invalid mirror: ${JSON.stringify(text.slice(0, 120))} is not a host or an http(s) URL without a path`);
+      throw new EngineError(
+        'invalidArgument',
+        `invalid mirror: ${JSON.stringify(text.slice(0, 120))} is not a host or an http(s) URL without a path`,
+      );
     }
     const scheme = withScheme ? (url.protocol === 'http:' ? 'http' : 'https') : undefined;
     const host = options.transformation[url.host] ?? url.host;

@@ -12,7 +12,9 @@ import { Transport } from './transport.ts';
 export async function login(context: RegistryContext, auth: RegistryAuth, signal: AbortSignal): Promise<{ status: string; identityToken: string }> {
   const { options } = context.images;
   const server = serverHost(auth.serveraddress ?? '', options.defaultHost);
-  if ((auth.username ?? '') === '' && (auth.identitytoken ?? '') === '') throw new EngineError('invalidArgument', 'Cannot log in: the username is empty');
+  if ((auth.username ?? '') === '' && (auth.identitytoken ?? '') === '') {
+    throw new EngineError('invalidArgument', 'Cannot log in: the username is empty');
+  }
   if ((auth.username ?? '').includes(':')) throw new EngineError('invalidArgument', 'Cannot log in: a username has no colon');
   const [endpoint] = endpointsFor(server, options, 'write');
   if (!endpoint) throw new EngineError('unavailable', `Cannot reach ${server}`);
@@ -31,7 +33,8 @@ export async function login(context: RegistryContext, auth: RegistryAuth, signal
   }
   await response.body?.cancel();
   const identityToken = auth.username === undefined ? '' : await authenticator.identityToken(signal);
-  context.credentials.set(server, identityToken === '' ? { ...auth, serveraddress: server } : { username: auth.username ?? '', identitytoken: identityToken, serveraddress: server });
+  const kept = identityToken === '' ? auth : { username: auth.username ?? '', identitytoken: identityToken };
+  context.credentials.set(server, { ...kept, serveraddress: server });
   return { status: 'Login Succeeded', identityToken };
 }
 

@@ -16,7 +16,8 @@ const variables = ['HTTP_PROXY', 'http_proxy', 'HTTPS_PROXY', 'https_proxy', 'AL
  */
 export function takeProxySettings(): ProxySettings {
   const read = (upper: string): string => process.env[upper] ?? process.env[upper.toLowerCase()] ?? '';
-  const found: ProxySettings = { http: read('HTTP_PROXY'), https: read('HTTPS_PROXY'), no: read('NO_PROXY').split(',').map((item) => item.trim()).filter((item) => item !== '') };
+  const no = read('NO_PROXY').split(',').map((item) => item.trim()).filter((item) => item !== '');
+  const found: ProxySettings = { http: read('HTTP_PROXY'), https: read('HTTPS_PROXY'), no };
   for (const name of variables) delete process.env[name];
   if (found.http !== '' || found.https !== '' || found.no.length > 0) taken = found;
   return taken;

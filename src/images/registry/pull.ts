@@ -30,7 +30,12 @@ export interface PullRequest {
 }
 
 /** `pull`: one name, or with `all` every tag of a repository. @throws notFound, unauthorized, forbidden, unavailable, … */
-export async function pullImages(context: RegistryContext, request: PullRequest, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord[]> {
+export async function pullImages(
+  context: RegistryContext,
+  request: PullRequest,
+  progress: ProgressSink,
+  signal: AbortSignal,
+): Promise<ImageRecord[]> {
   const { options } = context.images;
   const reference = parseReference(request.reference, options.defaultHost);
   if (request.all && (reference.tag !== undefined || reference.digest !== undefined)) {
@@ -40,7 +45,9 @@ export async function pullImages(context: RegistryContext, request: PullRequest,
   return tryEndpoints(context, reference, request.auth, async (repository) => {
     if (!request.all) return [await pullOne(context, repository, withDefaultTag(reference), platform, request.platform !== '', progress, signal)];
     const pulled: ImageRecord[] = [];
-    for (const tag of await repository.tags(signal)) pulled.push(await pullOne(context, repository, { ...reference, tag }, platform, request.platform !== '', progress, signal));
+    for (const tag of await repository.tags(signal)) pulled.push(
+      await pullOne(context, repository, { ...reference, tag }, platform, request.platform !== '', progress, signal),
+    );
     return pulled;
   }, signal);
 }
@@ -138,9 +145,14 @@ async function fetchImage(
   const config = parseImageConfig(configBytes);
   const diffIds = config.rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length) {
-    throw new EngineError('invalidArgument', `Cannot use the image: its manifest has ${manifest.layers.length} layers, its configuration lists ${diffIds.length}`);
+    throw new EngineError(
+      'invalidArgument',
+      `Cannot use the image: its manifest has ${manifest.layers.length} layers, its configuration lists ${diffIds.length}`,
+    );
   }
-  if (config.os !== '' && config.os !== 'linux') throw new EngineError('unsupported', `image operating system "${config.os}" cannot be used on this platform`);
+  if (config.os !== '' && config.os !== 'linux') {
+    throw new EngineError('unsupported', `image operating system "${config.os}" cannot be used on this platform`);
+  }
   return collector.during(async (lease) => {
     const layers = await fetchLayers(context, repository, manifest.layers, diffIds, lease, progress, signal);
     const base = canonicalName(reference);
@@ -168,15 +180,28 @@ async function chooseManifest(
   const chosen = selectPlatform(candidates, platform);
   if (!chosen) {
     const offered = candidates.flatMap((one) => (one.platform ? [platformText(one.platform)] : [])).slice(0, 20).join(', ');
-    throw new EngineError('notFound', `no matching manifest for ${platformText(platform)} in the manifest list entries${offered === '' ? '' : ` (there are ${offered})`}`);
+    throw new EngineError(
+      'notFound',
+      `no matching manifest for ${platformText(platform)} in the manifest list entries${offered === '' ? '' : ` (there are ${offered})`}`,
+    );
   }
   return chooseManifest(repository, await repository.getManifest({ digest: chosen.digest }, signal), platform, depth + 1, signal);
 }
 
 function checkLayers(manifest: Manifest): void {
   for (const layer of manifest.layers) {
-    if (!isLayerType(layer.mediaType)) throw new EngineError('unsupported', `Cannot use the image: layer media type ${JSON.stringify(layer.mediaType.slice(0, 120))} is not supported`);
-    if (layer.size > blobBytesMax) throw new EngineError('tooLarge', `Cannot use the image: layer ${shortId(layer.digest)} is said to have ${layer.size} bytes, at most ${blobBytesMax} are allowed`);
+    if (!isLayerType(layer.mediaType)) {
+      throw new EngineError(
+        'unsupported',
+        `Cannot use the image: layer media type ${JSON.stringify(layer.mediaType.slice(0, 120))} is not supported`,
+      );
+    }
+    if (layer.size > blobBytesMax) {
+      throw new EngineError(
+        'tooLarge',
+        `Cannot use the image: layer ${shortId(layer.digest)} is said to have ${layer.size} bytes, at most ${blobBytesMax} are allowed`,
+      );
+    }
   }
 }
 

@@ -39,11 +39,16 @@ export async function pushImages(
     const image = images.byName(canonicalString(tagged));
     if (!image) throw new EngineError('notFound', `An image does not exist locally with the tag: ${familiarString(tagged, options.defaultHost)}`);
     if (!image.layers.every((layer) => context.images.blobs.has(layer.blob))) {
-      throw new EngineError('unsupported', `Cannot push ${familiarString(tagged, options.defaultHost)}: it is an embedded image, or made of one, and no OCI image`);
+      throw new EngineError(
+        'unsupported',
+        `Cannot push ${familiarString(tagged, options.defaultHost)}: it is an embedded image, or made of one, and no OCI image`,
+      );
     }
     return { tagged, image };
   });
-  if (chosen.length === 0) throw new EngineError('notFound', `An image does not exist locally with the tag: ${familiarString(reference, options.defaultHost)}`);
+  if (chosen.length === 0) {
+    throw new EngineError('notFound', `An image does not exist locally with the tag: ${familiarString(reference, options.defaultHost)}`);
+  }
   progress({ status: `The push refers to repository [${canonicalName(reference)}]` });
   const [endpoint] = endpointsFor(reference.domain, options, 'write');
   if (!endpoint) throw new EngineError('unavailable', `Cannot reach ${reference.domain}`);
@@ -98,7 +103,14 @@ async function pushOne(
   imageEvent(context.images, 'push', image, familiarString(reference, context.images.options.defaultHost));
 }
 
-async function pushLayer(context: RegistryContext, repository: Repository, reference: ImageReference, layer: StoredLayer, bar: LayerProgress, signal: AbortSignal): Promise<void> {
+async function pushLayer(
+  context: RegistryContext,
+  repository: Repository,
+  reference: ImageReference,
+  layer: StoredLayer,
+  bar: LayerProgress,
+  signal: AbortSignal,
+): Promise<void> {
   if (await repository.hasBlob(layer.blob, signal)) {
     bar.say('Layer already exists');
     return;

@@ -10,7 +10,8 @@ import { registryError } from './registry-error.ts';
 import type { HttpRequest, Transport } from './transport.ts';
 
 const acceptedManifests = [
-  mediaTypes.ociIndex, mediaTypes.ociManifest, mediaTypes.dockerList, mediaTypes.dockerManifest, mediaTypes.dockerSchema1Signed, mediaTypes.dockerSchema1,
+  mediaTypes.ociIndex, mediaTypes.ociManifest, mediaTypes.dockerList, mediaTypes.dockerManifest,
+  mediaTypes.dockerSchema1Signed, mediaTypes.dockerSchema1,
 ].join(', ');
 
 const tagsMax = 10_000;
@@ -51,7 +52,8 @@ export class Repository {
 
   /** The digest and type that a tag or digest has, undefined when the registry does not say. @throws notFound */
   async headManifest(reference: ManifestReference, signal: AbortSignal): Promise<{ digest: Digest; mediaType: string; size: number } | undefined> {
-    const response = await this.#send({ method: 'HEAD', path: manifestPath(reference), headers: { accept: acceptedManifests }, signal, follow: true });
+    const headers = { accept: acceptedManifests };
+    const response = await this.#send({ method: 'HEAD', path: manifestPath(reference), headers, signal, follow: true });
     await response.body?.cancel();
     const digest = response.headers.get('docker-content-digest') ?? '';
     if (response.status !== 200 || !isDigest(digest)) return undefined;
@@ -65,14 +67,20 @@ export class Repository {
     const mediaType = contentType(response);
     if (mediaType.includes('html')) {
       await response.body?.cancel();
-      throw new EngineError('unavailable', `Cannot read the manifest of ${this.#name(reference)}: ${this.transport.endpoint.host} answered with a web page: is it a registry?`);
+      throw new EngineError(
+        'unavailable',
+        `Cannot read the manifest of ${this.#name(reference)}: ${this.transport.endpoint.host} answered with a web page: is it a registry?`,
+      );
     }
     const bytes = await readBody(response, documentBytesMax, `the manifest of ${this.#name(reference)}`, signal);
     const digest = digestOf(bytes);
     const expected = 'digest' in reference ? reference.digest : response.headers.get('docker-content-digest');
     // Docker's signed schema 1 is not hashed as it travels; it is refused later for what it is.
     if (expected !== null && expected.startsWith('sha256:') && expected !== digest && mediaType !== mediaTypes.dockerSchema1Signed) {
-      throw new EngineError('invalidArgument', `Cannot use the manifest of ${this.#name(reference)}: its content hashes to ${digest}, not to ${expected}`);
+      throw new EngineError(
+        'invalidArgument',
+        `Cannot use the manifest of ${this.#name(reference)}: its content hashes to ${digest}, not to ${expected}`,
+      );
     }
     return { digest, mediaType, bytes };
   }
@@ -104,7 +112,9 @@ export class Repository {
   /** A small blob (a configuration), verified. */
   async getDocument(digest: Digest, size: number, signal: AbortSignal): Promise<Uint8Array> {
     const what = `blob ${shortId(digest)}`;
-    if (size > documentBytesMax) throw new EngineError('tooLarge', `Cannot fetch ${what}: it is said to have ${size} bytes, at most ${documentBytesMax} are allowed`);
+    if (size > documentBytesMax) {
+      throw new EngineError('tooLarge', `Cannot fetch ${what}: it is said to have ${size} bytes, at most ${documentBytesMax} are allowed`);
+    }
     const { response } = await this.openBlob(digest, 0, signal);
     const bytes = await readBody(response, size, what, signal);
     if (digestOf(bytes) !== digest) throw new EngineError('invalidArgument', `Cannot use ${what}: its content hashes to ${digestOf(bytes)}`);
@@ -197,12 +207,15 @@ export class Repository {
   }
 
   async putManifest(reference: ManifestReference, mediaType: string, bytes: Uint8Array<ArrayBuffer>, signal: AbortSignal): Promise<Digest> {
-    const response = await this.#send({ method: 'PUT', path: manifestPath(reference), headers: { 'content-type': mediaType }, body: () => bytes, signal });
+    const headers = { 'content-type': mediaType };
+    const response = await this.#send({ method: 'PUT', path: manifestPath(reference), headers, body: () => bytes, signal });
     if (response.status !== 201) throw await registryError(response, `Cannot push the manifest of ${this.#name(reference)}`, signal);
     await response.body?.cancel();
     const digest = digestOf(bytes);
     const told = response.headers.get('docker-content-digest');
-    if (told !== null && told !== digest) throw new EngineError('unavailable', `Cannot push ${this.#name(reference)}: the registry stored the manifest as ${told}, not as ${digest}`);
+    if (told !== null && told !== digest) {
+      throw new EngineError('unavailable', `Cannot push ${this.#name(reference)}: the registry stored the manifest as ${told}, not as ${digest}`);
+    }
     return digest;
   }
 
@@ -212,7 +225,9 @@ export class Repository {
     let next: URL | undefined;
     for (let page = 0; page < pagesMax; page++) {
       const response = await this.#send({ method: 'GET', path: next ?? 'tags/list?n=1000', signal, follow: true });
-      if (response.status !== 200) throw await registryError(response, `Cannot list the tags of ${this.transport.endpoint.host}/${this.path}`, signal);
+      if (response.status !== 200) {
+        throw await registryError(response, `Cannot list the tags of ${this.transport.endpoint.host}/${this.path}`, signal);
+      }
       tags.push(...namedList(await readBody(response, documentBytesMax, 'the list of tags', signal), 'tags'));
       if (tags.length > tagsMax) throw new EngineError('tooLarge', `Cannot list the tags of ${this.path}: more than ${tagsMax}`);
       next = nextPage(response);
@@ -225,7 +240,12 @@ export class Repository {
 const uploadBreaksMax = 5;
 
 /** A request with what proves who we are; a first refusal teaches how. */
-export async function sendAuthorized(transport: Transport, authenticator: Authenticator, request: HttpRequest, scopes: readonly string[]): Promise<Response> {
+export async function sendAuthorized(
+  transport: Transport,
+  authenticator: Authenticator,
+  request: HttpRequest,
+  scopes: readonly string[],
+): Promise<Response> {
   for (let round = 0; ; round++) {
     const authorization = await authenticator.header(scopes, request.signal);
     const headers = { ...request.headers, ...(authorization === '' ? {} : { authorization }) };
@@ -245,7 +265,9 @@ function contentType(response: Response): string {
 
 function uploadLocation(response: Response): URL {
   const location = response.headers.get('location') ?? '';
-  if (location === '' || !URL.canParse(location, response.url)) throw new EngineError('unavailable', 'Cannot push: the registry gave no place to upload to');
+  if (location === '' || !URL.canParse(location, response.url)) {
+    throw new EngineError('unavailable', 'Cannot push: the registry gave no place to upload to');
+  }
   return new URL(location, response.url);
 }
 

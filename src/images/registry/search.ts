@@ -27,8 +27,12 @@ export interface SearchRequest {
 /** `search`: the v1 search API, and where a registry has none (most private ones), its catalogue. @throws invalidArgument, unavailable, … */
 export async function searchImages(context: RegistryContext, request: SearchRequest, signal: AbortSignal): Promise<SearchRow[]> {
   checkFilters(request.filters, ['is-official', 'is-automated', 'stars']);
-  if (request.limit < 0 || request.limit > limitMax) throw new EngineError('invalidArgument', `Limit ${request.limit} is outside the range of [1, ${limitMax}]`);
-  if (request.term === '' || request.term.length > 255) throw new EngineError('invalidArgument', 'the search term has no character, or more than 255');
+  if (request.limit < 0 || request.limit > limitMax) {
+    throw new EngineError('invalidArgument', `Limit ${request.limit} is outside the range of [1, ${limitMax}]`);
+  }
+  if (request.term === '' || request.term.length > 255) {
+    throw new EngineError('invalidArgument', 'the search term has no character, or more than 255');
+  }
   const limit = request.limit === 0 ? defaultLimit : request.limit;
   const { domain, term } = splitTerm(request.term, context.images.options.defaultHost);
   const endpoints = endpointsFor(domain, context.images.options, 'write');
@@ -60,7 +64,13 @@ function keeps(row: SearchRow, filters: Filters): boolean {
 }
 
 /** Undefined: the registry knows no such API. */
-async function searchV1(transport: Transport, authenticator: Authenticator, term: string, limit: number, signal: AbortSignal): Promise<SearchRow[] | undefined> {
+async function searchV1(
+  transport: Transport,
+  authenticator: Authenticator,
+  term: string,
+  limit: number,
+  signal: AbortSignal,
+): Promise<SearchRow[] | undefined> {
   const url = new URL('v1/search', await transport.base(signal));
   url.searchParams.set('q', term);
   url.searchParams.set('n', String(limit));
@@ -92,7 +102,13 @@ function searchRow(row: Record<string, unknown>, name: string): SearchRow {
   };
 }
 
-async function searchCatalogue(transport: Transport, authenticator: Authenticator, term: string, limit: number, signal: AbortSignal): Promise<SearchRow[]> {
+async function searchCatalogue(
+  transport: Transport,
+  authenticator: Authenticator,
+  term: string,
+  limit: number,
+  signal: AbortSignal,
+): Promise<SearchRow[]> {
   const rows: SearchRow[] = [];
   let url: URL | undefined = new URL('v2/_catalog?n=1000', await transport.base(signal));
   for (let page = 0; url && page < cataloguePagesMax && rows.length < limit; page++) {
@@ -100,7 +116,9 @@ async function searchCatalogue(transport: Transport, authenticator: Authenticato
     if (response.status !== 200) throw await registryError(response, `Cannot search ${transport.endpoint.host}`, signal);
     const names = namedList(await readBody(response, documentBytesMax, 'the catalogue', signal), 'repositories');
     for (const name of names) {
-      if (name.includes(term)) rows.push({ name: `${transport.endpoint.host}/${name}`, description: '', star_count: 0, is_official: false, is_automated: false });
+      if (name.includes(term)) {
+        rows.push({ name: `${transport.endpoint.host}/${name}`, description: '', star_count: 0, is_official: false, is_automated: false });
+      }
     }
     url = nextPage(response);
   }

@@ -61,7 +61,10 @@ function readPem(path: string): string {
 function readPair(directory: string, name: string, options: ImageOptions): { cert: string; key: string; passphrase?: string } {
   const keyPath = join(directory, `${name}.key`);
   if (!existsSync(keyPath)) {
-    throw new EngineError('invalidArgument', `missing key ${name}.key for client certificate ${name}.cert. CA certificates must use the extension .crt`);
+    throw new EngineError(
+      'invalidArgument',
+      `missing key ${name}.key for client certificate ${name}.cert. CA certificates must use the extension .crt`,
+    );
   }
   const cert = readPem(join(directory, `${name}.cert`));
   const key = readPem(keyPath);

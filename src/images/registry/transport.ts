@@ -97,7 +97,9 @@ export class Transport {
       await response.body?.cancel();
       if (hops >= redirectsMax) throw new EngineError('unavailable', `Cannot reach ${url.host}: more than ${redirectsMax} redirects`);
       const next = URL.canParse(location, url.href) ? new URL(location, url) : undefined;
-      if (!next || (next.protocol !== 'https:' && next.protocol !== 'http:')) throw new EngineError('unavailable', `Cannot follow the redirect of ${url.host}: no http(s) URL`);
+      if (!next || (next.protocol !== 'https:' && next.protocol !== 'http:')) {
+        throw new EngineError('unavailable', `Cannot follow the redirect of ${url.host}: no http(s) URL`);
+      }
       if (url.protocol === 'https:' && next.protocol === 'http:' && !this.endpoint.insecure) {
         throw new EngineError('unavailable', `Cannot follow the redirect of ${url.host}: it leads from https to http`);
       }
@@ -178,7 +180,9 @@ function connectionError(url: URL, error: unknown): EngineError {
   const at = `Get "${url.origin}${url.pathname}"`;
   const certificate = certificateErrors[code];
   const refuse = (why: string): EngineError => new EngineError('unavailable', `${at}: ${why}`, { cause: error });
-  if (certificate !== undefined) return refuse(`tls: failed to verify certificate: x509: ${certificate} (put the authority in certs.d/${url.host}/ca.crt)`);
+  if (certificate !== undefined) {
+    return refuse(`tls: failed to verify certificate: x509: ${certificate} (put the authority in certs.d/${url.host}/ca.crt)`);
+  }
   if (code === 'ECONNREFUSED') return refuse(`dial tcp ${url.host}: connect: connection refused`);
   if (code === 'ENOTFOUND') return refuse(`dial tcp: lookup ${url.hostname}: no such host`);
   if (code === 'EPROTO') return refuse('http: server gave HTTP response to HTTPS client, or its TLS handshake failed');

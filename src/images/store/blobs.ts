@@ -152,7 +152,9 @@ export class BlobStore {
 /** A full disk said as such; other errors as they are. */
 export function diskError(error: unknown): unknown {
   const errno = errnoOf(error);
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new EngineError('resourceExhausted', 'Cannot store the image: no space left on device', { cause: error });
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new EngineError('resourceExhausted', 'Cannot store the image: no space left on device', { cause: error });
+  }
   if (errno !== undefined && !(error instanceof EngineError) && errno.startsWith('E')) {
     return new EngineError('internal', `Cannot store the image: ${messageOf(error)}`, { cause: error });
   }

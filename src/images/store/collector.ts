@@ -59,7 +59,9 @@ export class Collector {
       for (const blob of lease.blobs) blobs.add(blob);
       for (const layer of lease.layers) layers.add(layer);
     }
-    const removable = [...candidates.layers].filter((chainId) => !layers.has(chainId) && this.snapshots.hasLayer(chainId) && !this.#removing.has(chainId));
+    const removable = [...candidates.layers].filter((chainId) => {
+      return !layers.has(chainId) && this.snapshots.hasLayer(chainId) && !this.#removing.has(chainId);
+    });
     const inContainers = removable.length > 0 ? this.#containerLayerPaths() : new Set<string>();
     const report: { layers: ChainId[]; bytes: number } = { layers: [], bytes: 0 };
     const work: Promise<void>[] = [];

@@ -7,7 +7,8 @@ import { parseImageConfig } from '../config.ts';
 import { familiarName, familiarString, parseReference, withDefaultTag } from '../reference.ts';
 import type { ImageReference } from '../reference.ts';
 import {
-  createTables, deleteImage, deleteName, deleteSourcesExcept, readConfigBytes, readImages, readManifest, readNames, readSources, writeImage, writeName, writeSource,
+  createTables, deleteImage, deleteName, deleteSourcesExcept, readConfigBytes, readImages, readManifest, readNames, readSources,
+  writeImage, writeName, writeSource,
 } from './tables.ts';
 import type { ImageRow, StoredLayer, StoredManifest } from './tables.ts';
 

@@ -53,7 +53,9 @@ export function readImages(db: StateDb): ImageRow[] {
 function decodeRow(row: unknown): ImageRow | undefined {
   if (!isRecord(row)) return undefined;
   const { id, added_at: addedAt, type, parent, layers, config } = row;
-  if (typeof id !== 'string' || !isDigest(id) || typeof addedAt !== 'number' || typeof layers !== 'string' || !(config instanceof Uint8Array)) return undefined;
+  if (typeof id !== 'string' || !isDigest(id) || typeof addedAt !== 'number' || typeof layers !== 'string' || !(config instanceof Uint8Array)) {
+    return undefined;
+  }
   const parsed: unknown = JSON.parse(layers);
   if (!Array.isArray(parsed)) return undefined;
   return {
@@ -98,7 +100,16 @@ export function readConfigBytes(db: StateDb, id: ImageId): Uint8Array | undefine
 export function writeImage(db: Database, row: ImageRow, manifest: StoredManifest | undefined): void {
   db.query(`INSERT INTO images (id, added_at, type, parent, layers, config, manifest_type, manifest) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT(id) DO UPDATE SET layers = excluded.layers, manifest_type = excluded.manifest_type, manifest = excluded.manifest`)
-    .run(row.id, row.addedAt, row.type, row.parent ?? null, JSON.stringify(row.layers), row.config, manifest?.mediaType ?? null, manifest?.bytes ?? null);
+    .run(
+      row.id,
+      row.addedAt,
+      row.type,
+      row.parent ?? null,
+      JSON.stringify(row.layers),
+      row.config,
+      manifest?.mediaType ?? null,
+      manifest?.bytes ?? null,
+    );
 }
 
 export function writeName(db: Database, name: string, image: ImageId): void {
