@@ -82,8 +82,9 @@ export class WindowShim extends Duplex {
     return this.#socket instanceof TLSSocket && this.#socket.authorized;
   }
 
-  get alpnProtocol(): string | false | null {
-    return this.#socket instanceof TLSSocket ? this.#socket.alpnProtocol : false;
+  /** What the preface has said; a TLS client need not have negotiated it. Bun answers 403 to anything else. */
+  get alpnProtocol(): string {
+    return 'h2';
   }
 
   /** The TLS peer's certificate; empty without TLS, as node has it for a peer that sent none. */
