@@ -44,7 +44,11 @@ const unpacksAtOnce = 3;
 
 /** Opens the image side of the engine: reads what is stored; nothing is repaired before `recover`. */
 export function openImageService(parts: ImageServiceParts): Promise<ImageService> {
-  const options: ImageOptions = { ...defaultImageOptions, ...parts.options };
+  const options: ImageOptions = {
+    ...defaultImageOptions,
+    ...parts.options,
+    transformation: { ...defaultImageOptions.transformation, ...parts.options?.transformation },
+  };
   const { graphRoot, db, snapshots, logger } = parts;
   const images = new ImageStore(db, snapshots, options.defaultHost);
   const blobs = new BlobStore(graphRoot);

@@ -3,7 +3,7 @@ import { createReadStream, readdirSync, renameSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EngineError, asDigest, digestHex, ensureDir, errnoOf, fsyncDir, isDigest, messageOf, shortId } from '../../base/index.ts';
+import { EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, shortId } from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
 import { blobBytesMax } from '../limits.ts';
 
@@ -114,6 +114,7 @@ export class BlobStore {
   adopt(path: string, digest: Digest, size: number): void {
     renameSync(path, this.path(digest));
     fsyncDir(this.#dir);
+    failPoint('image-blob');
     this.#sizes.set(digest, size);
   }
 

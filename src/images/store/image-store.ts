@@ -1,4 +1,4 @@
-import { EngineError, Lane, isDigest } from '../../base/index.ts';
+import { EngineError, failPoint, isDigest, Lane } from '../../base/index.ts';
 import type { ChainId, DiffId, Digest, ImageId } from '../../base/index.ts';
 import type { ImageConfigDocument, ImageRecord } from '../../model/index.ts';
 import type { StateDb } from '../../state/index.ts';
@@ -148,6 +148,7 @@ export class ImageStore {
         if (!keep) writeImage(db, row, image.manifest);
         for (const name of image.names) writeName(db, name, image.id);
       });
+      failPoint('image-row');
       this.#remember(row, config, known?.names ?? []);
       for (const name of image.names) this.#moveName(name, image.id);
       return this.#must(image.id);
@@ -216,6 +217,7 @@ export class ImageStore {
       const image = this.#images.get(id);
       if (!image) return false;
       await this.db.write((db) => deleteImage(db, id));
+      failPoint('image-deleted');
       for (const name of image.names) this.#byName.delete(name);
       this.#images.delete(id);
       this.#records.delete(id);

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { EngineError, shortId } from '../../base/index.ts';
+import { EngineError, failPoint, shortId } from '../../base/index.ts';
 import type { ChainId, DiffId } from '../../base/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
 import { extractLimits } from '../limits.ts';
@@ -43,7 +43,9 @@ export class LayerUnpacker {
       if (result.diffId !== layer.diffId) {
         throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${result.diffId}`);
       }
+      failPoint('image-layer-unpacked');
       await staging.commit(result.bytes);
+      failPoint('image-layer');
     } catch (error) {
       signal.throwIfAborted();
       throw diskError(error);
