@@ -10,9 +10,6 @@ import { proxySignals } from '../session/signals.ts';
 import { print, printError } from '../terminal/output.ts';
 import { isTerminal, requireTerminal } from '../terminal/terminal.ts';
 
-/** How long a container that could not start may take to be removed (--rm) before its failure is shown all the same. */
-const removalWaitMs = 10_000;
-
 /**
  * `isula run` (guide 1.3.1.3). Round trips: create; attach and wait side by side; start. Both are in place before the
  * container runs, so that nothing of its output and no exit is missed.
@@ -68,7 +65,8 @@ async function runContainer(client: ApiClient, request: ContainerCreateRequest, 
     await client.json('POST', `${path}/start`);
   } catch (error) {
     wire.close();
-    if (hostConfig.AutoRemove) await Promise.race([wait.result.catch(() => undefined), Bun.sleep(removalWaitMs)]);
+    // --rm: a container that could not start is of no use to anybody. The daemon may be removing it already.
+    if (hostConfig.AutoRemove) await client.json('DELETE', path, { query: { force: true, v: true } }).catch(() => undefined);
     throw error;
   }
   const onTerminal = config.Tty && isTerminal(1);

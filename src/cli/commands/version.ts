@@ -34,7 +34,8 @@ export const version: Command = {
       else print(`${(await import('../template/index.ts')).compileTemplate(format, { escapes: true }).run(data)}\n`);
     } else {
       const rows = lines([
-        ['Version', facts['Version']], ['API version', apiVersion], ['Git commit', facts['GitCommit']], ['OS/Arch', `${facts['Os']}/${facts['Arch']}`],
+        ['Version', facts['Version']], ['API version', apiVersion], ['Git commit', facts['GitCommit']],
+        ['OS/Arch', `${facts['Os']}/${facts['Arch']}`],
       ]);
       print(`Client:\n${rows}\n`);
       if (failure === undefined) print(serverText(server));
