@@ -25,8 +25,8 @@ export class Bench implements AsyncDisposable {
     this.#bind();
   }
 
-  static async open(options: Partial<ImageOptions> = {}): Promise<Bench> {
-    const root = mkdtempSync(join(tmpdir(), 'isula-images-'));
+  static async open(options: Partial<ImageOptions> = {}, parent = tmpdir()): Promise<Bench> {
+    const root = mkdtempSync(join(parent, 'isula-images-'));
     const parts = await openParts(root, options);
     return new Bench(root, parts.db, parts.snapshots, parts.images);
   }

@@ -1,9 +1,11 @@
 import { expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { Bench, noSignal, quiet, tarOf } from './images-kit.ts';
+import { run } from './images-registry-kit.ts';
 import { digestOf, manifestFor, ociIndex, ociManifest, ranged, sampleImage, ScriptedRegistry, serve } from './images-scripted.ts';
 import type { Answer, Asked } from './images-scripted.ts';
 
@@ -174,6 +176,27 @@ test('mirrors are asked first and passed over when they fail', async () => {
   expect(pulled?.repoTags).toEqual(['app:latest']);
   expect(good.requests.some(({ path }) => path.startsWith('/v2/library/app/manifests/'))).toBe(true);
   for (const mirror of [bad, empty, good]) expect(mirror.requests.every(({ headers }) => !headers.has('authorization'))).toBe(true);
+});
+
+test('a full disk in the middle is said as such, and leaves nothing but what can be gone on with', async () => {
+  const mountPoint = mkdtempSync(join(tmpdir(), 'isula-small-'));
+  await run(['mount', '-t', 'tmpfs', '-o', 'size=6m', 'none', mountPoint]);
+  try {
+    const downloads = sampleImage(randomBytes(8_000_000));
+    const unpacks = sampleImage(new Uint8Array(8_000_000));
+    for (const large of [downloads, unpacks]) {
+      await using registry = await ScriptedRegistry.start((asked) => serve(large, asked));
+      await using bench = await Bench.open({ retryDelayMs: 1 }, mountPoint);
+      const pulling = bench.images.pull({ ...plain, reference: `${registry.host}/app` }, quiet, noSignal);
+      await expect(pulling).rejects.toThrow('no space left on device');
+      expect(bench.images.count()).toBe(0);
+      expect(bench.snapshots.listLayers()).toEqual([]);
+      expect(readdirSync(join(bench.root, 'blobs', 'ingest'))).toEqual([]);
+    }
+  } finally {
+    await run(['umount', mountPoint]);
+    rmdirSync(mountPoint);
+  }
 });
 
 test('a platform is chosen from an index, and kept apart from others', async () => {

@@ -106,6 +106,7 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
       context.uses = hooks.uses;
       context.event = hooks.event;
     },
+    collectLayers: async () => void (await context.collector.collect({ blobs: [], layers: context.snapshots.listLayers() })),
     recover: () => recover(context),
     close: () => Promise.resolve(),
   };

@@ -106,6 +106,8 @@ export interface ImageService {
   distribution(reference: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<unknown>;
   /** Called by the engine once, before anything else: who uses an image, and where image events go. */
   bind(hooks: { uses: ImageUseCheck; event: (action: string, id: string, attributes: Record<string, string>) => void }): void;
+  /** Removes layers that no image and no container needs: those of an image that was removed by force, once its last container is gone. */
+  collectLayers(): Promise<void>;
   /** Start-up: drops what a crash left half-made. */
   recover(): Promise<void>;
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import { isEngineError } from '../../base/index.ts';
 import type { ChainId, Digest } from '../../base/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
 import type { BlobStore } from './blobs.ts';
@@ -94,7 +95,12 @@ export class Collector {
   #containerLayerPaths(): Set<string> {
     const paths = new Set<string>();
     for (const id of this.snapshots.listContainers()) {
-      for (const path of this.snapshots.lowerPaths(id)) paths.add(path);
+      try {
+        for (const path of this.snapshots.lowerPaths(id)) paths.add(path);
+      } catch (error) {
+        // It cannot be mounted any more, so it needs no layer: that must not stand in everybody's way.
+        if (!isEngineError(error, 'internal')) throw error;
+      }
     }
     return paths;
   }
