@@ -44,7 +44,7 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
     }
     failPoint('create.layer');
     const plan = await planMounts(
-      { hostConfig, volumes: Object.keys(config.Volumes ?? {}) },
+      { container: id, hostConfig, volumes: Object.keys(config.Volumes ?? {}) },
       { volumes: ctx.volumes, mountsOf: (reference) => ctx.store.find(reference).record.mounts },
     );
     undo.push(() => plan.undo());

@@ -36,7 +36,7 @@ export interface EngineParts {
 /** Puts the engine together from its implementations; `recover` must be called before it serves. */
 export function openEngine(parts: EngineParts): Engine {
   const { options, logger, db, images, volumes, runtime } = parts;
-  const store = new ContainerStore(db);
+  const store = new ContainerStore(db, logger);
   const events = new EventBus();
   const rotator = new LogRotator({
     logger,
@@ -73,11 +73,11 @@ export function openEngine(parts: EngineParts): Engine {
       check: (checkOptions) => checkGraph(ctx, checkOptions),
     },
     async recover() {
-      await images.recover();
       await recoverEngine(ctx);
       watch = runtime.watchExits((id) => {
         const container = store.get(id);
-        if (!container) return;
+        // Of a monitor whose container was removed meanwhile.
+        if (!container) return runtime.clearExit(id);
         const run = container.run;
         run?.markExited();
         container.lane.run(() => settleExit(ctx, container, run)).catch((error: unknown) => {
@@ -93,6 +93,7 @@ export function openEngine(parts: EngineParts): Engine {
         clearTimeout(container.restartTimer);
         container.run?.stop();
       }
+      store.close();
       // What holds a lane is let finish: a half-done step would only be repaired at the next start.
       await Promise.all(store.all().filter((container) => !container.lane.idle).map((container) => container.lane.run(async () => undefined)));
       await images.close();

@@ -46,15 +46,14 @@ export async function settleExit(ctx: EngineContext, container: Container, run: 
   if (dynamics.health) dynamics.health = { ...dynamics.health, Status: dynamics.health.Status === 'none' ? 'none' : 'unhealthy' };
   const removes = record.hostConfig.AutoRemove && !restarts;
   // A container that goes away needs no record of its exit: the end of the record is the one durable step.
-  if (!removes) {
-    await ctx.store.saveDynamics(container);
-    failPoint('exit.saved');
-  }
+  const isSaved = removes || (await ctx.store.saveSoon(container));
+  if (!removes) failPoint('exit.saved');
   if (facts.oomKilled) publish(ctx, container, 'oom');
   publish(ctx, container, 'die', { exitCode: String(facts.exitCode), execDuration: String(Math.max(0, Math.round((facts.finishedAt - facts.startedAt) / 1000))) });
   const result = { StatusCode: facts.exitCode };
   container.settleWaiters(restarts ? ['next-exit'] : ['next-exit', 'not-running'], result);
-  await cleanRun(ctx, container);
+  // Not saved: the exit file stays for the next start.
+  await cleanRun(ctx, container, { keepExit: !isSaved });
   if (removes) {
     await ctx.afterExit.remove(container, result);
     return;
@@ -63,7 +62,7 @@ export async function settleExit(ctx: EngineContext, container: Container, run: 
 }
 
 /** Removes what a run left: runtime state, cgroup, mounts, bundle. May be repeated; a failure is logged and left to the next start. */
-export async function cleanRun(ctx: EngineContext, container: Container): Promise<void> {
+export async function cleanRun(ctx: EngineContext, container: Container, options: { keepExit?: boolean } = {}): Promise<void> {
   const bundle = bundlePath(ctx.options, container.id);
   container.run = undefined;
   container.stopRequested = false;
@@ -74,7 +73,9 @@ export async function cleanRun(ctx: EngineContext, container: Container): Promis
     await ctx.snapshots.unmountContainer(container.id);
     failPoint('clean.unmounted');
     await rm(bundle, { recursive: true, force: true });
-    ctx.runtime.clearExit(container.id);
+    failPoint('clean.bundle');
+    if (options.keepExit !== true) ctx.runtime.clearExit(container.id);
+    failPoint('clean.exit');
   } catch (error) {
     ctx.logger.error(`Cannot clean after container ${container.id}: ${messageOf(error)}`);
   }
@@ -112,7 +113,7 @@ async function restartNow(ctx: EngineContext, container: Container): Promise<voi
       return;
     }
     container.dynamics.state = { ...state, status: 'exited', error: messageOf(error) };
-    await ctx.store.saveDynamics(container);
+    await ctx.store.saveSoon(container);
     container.notify();
     container.settleWaiters(['not-running'], { StatusCode: state.exitCode });
   }
@@ -127,7 +128,7 @@ export async function cancelRestart(ctx: EngineContext, container: Container): P
   container.dynamics.state = { ...state, status: 'exited' };
   container.dynamics.manuallyStopped = true;
   container.notify();
-  await ctx.store.saveDynamics(container);
+  await ctx.store.saveSoon(container);
   container.settleWaiters(['not-running', 'next-exit'], { StatusCode: state.exitCode });
   return true;
 }

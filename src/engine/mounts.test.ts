@@ -27,7 +27,7 @@ afterEach(() => {
 
 function plan(options: Partial<HostConfig>, targets: string[] = [], others: Record<string, PlannedMount[]> = {}): Promise<MountPlan> {
   const hostConfig = { ...defaultHostConfig(), ...options };
-  return planMounts({ hostConfig, volumes: targets }, { volumes, mountsOf: (reference) => others[reference] ?? [] });
+  return planMounts({ container: 'c', hostConfig, volumes: targets }, { volumes, mountsOf: (reference) => others[reference] ?? [] });
 }
 
 async function failure(promise: Promise<unknown>): Promise<string> {

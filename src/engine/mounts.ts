@@ -47,6 +47,8 @@ export interface MountPlan {
 }
 
 export interface PlanRequest {
+  /** The container's id: anonymous volumes are its own. */
+  readonly container: string;
   readonly hostConfig: HostConfig;
   /** Targets of anonymous volumes: the container's and its image's (`Config.Volumes`). */
   readonly volumes: readonly string[];
@@ -101,7 +103,7 @@ export async function planMounts(request: PlanRequest, sources: PlanSources): Pr
         mounts.push(mount);
         continue;
       }
-      const volume = await sources.volumes.create({ Name: wish.name, Driver: wish.driver, DriverOpts: wish.options, Labels: wish.labels });
+      const volume = await sources.volumes.create({ Name: wish.name, Driver: wish.driver, DriverOpts: wish.options, Labels: wish.labels }, request.container);
       if (mount.anonymous) {
         anonymous.push(volume.Name);
         pins.push(sources.volumes.pin(volume.Name));

@@ -44,6 +44,8 @@ export interface ContainerDynamics {
   /** The runtime it runs under (`isula start -R` may change it). */
   runtime: string;
   health: HealthState | undefined;
+  /** A removal under way takes the anonymous volumes with it. */
+  removesVolumes?: boolean;
 }
 
 /** The stored form of one container. */

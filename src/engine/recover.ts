@@ -17,6 +17,8 @@ import { watchRun } from './watch.ts';
 const recoverAtOnce = 8;
 /** How long a conmon that lost its container may take to write the exit file. */
 const exitFileWaitMs = 5000;
+/** How long a killed helper may take to end. */
+const helperEndMs = 5000;
 
 /**
  * Makes the records and the host agree again after a stop, a crash or a reboot: adopts what runs, settles what ended meanwhile, removes what
@@ -28,21 +30,54 @@ export async function recoverEngine(ctx: EngineContext): Promise<void> {
   const running = new Set<ContainerId>();
   for (const container of containers) if (isStillRunning(ctx, container)) running.add(container.id);
   const mounted = [...running].flatMap((id) => ctx.store.get(id)?.record.mounts.filter((m) => m.type === 'volume').map((m) => ({ volume: m.source, container: id })) ?? []);
-  await ctx.volumes.recover(mounted);
   await cleanOrphans(ctx, running);
+  await ctx.volumes.recover(mounted, live);
+  failPoint('recover.volumes');
   await ctx.snapshots.recover(live, running);
+  // After the containers' layers: those that only strays stood on go too.
+  await ctx.images.recover();
+  failPoint('recover.images');
+  await removeStrayDirectories(ctx, live);
+  for (const container of containers) if (running.has(container.id)) adopt(ctx, container);
+  // Not awaited: a slow clean-up of one container keeps nobody from reading the others.
+  void recoverOthers(ctx, containers.filter((container) => !running.has(container.id)));
+}
+
+/** Takes over a container that runs. */
+function adopt(ctx: EngineContext, container: Container): void {
+  const state = container.state;
+  if (state.status !== 'running' && state.status !== 'paused') return;
+  // The daemon may have died between freezing and saying so.
+  const status = ctx.runtime.isFrozen(container.record.cgroupPath) ? 'paused' : 'running';
+  if (status !== state.status) {
+    container.dynamics.state = { ...state, status };
+    void container.lane.run(() => ctx.store.saveSoon(container));
+  }
+  watchRun(ctx, container, adoptRun(container));
+  if (status === 'paused') ctx.health.pause(container.id);
+}
+
+/** Settles what ended, finishes what was being removed, and then starts what the policies want: first those that need no other container. */
+async function recoverOthers(ctx: EngineContext, containers: readonly Container[]): Promise<void> {
   const gate = new Gate(recoverAtOnce);
-  for (const container of containers) {
-    if (running.has(container.id)) {
-      watchRun(ctx, container, adoptRun(container));
-      continue;
-    }
-    // Not awaited: a slow clean-up of one container keeps nobody from reading the others.
-    void container.lane.run(() => gate.run(() => recoverStopped(ctx, container))).catch((error: unknown) => {
+  const inLane = (container: Container, task: () => Promise<void>): Promise<void> =>
+    container.lane.run(() => gate.run(task)).catch((error: unknown) => {
       ctx.logger.error(`Cannot recover container ${container.id}: ${messageOf(error)}`);
     });
-  }
-  await removeStrayDirectories(ctx, live);
+  const wanted: Container[] = [];
+  await Promise.all(containers.map((container) => inLane(container, async () => {
+    if (await recoverStopped(ctx, container)) wanted.push(container);
+  })));
+  const start = (container: Container): Promise<void> => inLane(container, async () => {
+    if (container.state.status === 'exited' && !container.removing) await startContainer(ctx, container, {});
+  });
+  const byAge = wanted.toSorted((a, b) => a.record.createdAt - b.record.createdAt);
+  await Promise.all(byAge.filter((container) => !joinsOther(container)).map(start));
+  for (const container of byAge) if (joinsOther(container)) await start(container);
+}
+
+function joinsOther({ record: { hostConfig } }: Container): boolean {
+  return [hostConfig.NetworkMode, hostConfig.IpcMode, hostConfig.PidMode, hostConfig.UTSMode].some((mode) => mode.startsWith('container:'));
 }
 
 function isStillRunning(ctx: EngineContext, container: Container): boolean {
@@ -51,7 +86,8 @@ function isStillRunning(ctx: EngineContext, container: Container): boolean {
   return ctx.runtime.isAlive(process) && ctx.runtime.readExit(container.id, bundlePath(ctx.options, container.id)) === undefined;
 }
 
-async function recoverStopped(ctx: EngineContext, container: Container): Promise<void> {
+/** True: the restart policy wants it started. */
+async function recoverStopped(ctx: EngineContext, container: Container): Promise<boolean> {
   const { dynamics, record } = container;
   switch (container.state.status) {
     case 'running':
@@ -62,19 +98,24 @@ async function recoverStopped(ctx: EngineContext, container: Container): Promise
     }
     case 'removing':
     case 'dead':
-      await discardContainer(ctx, container, { volumes: false });
-      return;
+      await discardContainer(ctx, container, { volumes: dynamics.removesVolumes === true });
+      return false;
     case 'restarting':
       scheduleRestart(ctx, container, 0);
-      return;
+      return false;
     default:
       break;
   }
-  if (container.state.status !== 'exited') return;
+  // Removed, or about to be restarted.
+  if (container.state.status !== 'exited' || ctx.store.get(container.id) !== container) return false;
   const { exitCode } = container.state;
+  if (record.hostConfig.AutoRemove) {
+    // It was between the two runs of a restart.
+    await discardContainer(ctx, container, { volumes: true, exit: { StatusCode: exitCode } });
+    return false;
+  }
   const past = { exitCode, restartCount: dynamics.restartCount, manuallyStopped: dynamics.manuallyStopped, everStarted: true };
-  if (!startsWithDaemon(record.hostConfig.RestartPolicy, past)) return;
-  await startContainer(ctx, container, {});
+  return startsWithDaemon(record.hostConfig.RestartPolicy, past);
 }
 
 /** The init is gone and conmon may be about to say how it ended. */
@@ -101,8 +142,7 @@ function commandLineOf(pid: string): string {
 async function cleanOrphans(ctx: EngineContext, running: ReadonlySet<ContainerId>): Promise<void> {
   const directory = join(ctx.options.stateRoot, 'bundles');
   const orphans = (await readdir(directory).catch(() => [])).filter((name) => !isContainerId(name) || !isKept(ctx, name, running));
-  if (orphans.length === 0) return;
-  killHelpers(directory, new Set(orphans));
+  if (orphans.length > 0) await killHelpers(directory, new Set(orphans));
   const gate = new Gate(recoverAtOnce);
   await Promise.all(
     orphans.map((name) =>
@@ -118,6 +158,15 @@ async function cleanOrphans(ctx: EngineContext, running: ReadonlySet<ContainerId
       }),
     ),
   );
+  // Exit files whose run is settled: the daemon died before it cleared them. With more than an id for a name they are what a conmon
+  // that was killed had begun to write.
+  const exits = join(ctx.options.stateRoot, 'exits');
+  for (const name of await readdir(exits).catch(() => [])) {
+    const [id = ''] = name.split('.');
+    if (isContainerId(id) && isKept(ctx, id, running)) continue;
+    if (isContainerId(name)) ctx.runtime.clearExit(name);
+    else await rm(join(exits, name), { force: true });
+  }
   failPoint('recover.orphans');
 }
 
@@ -127,7 +176,8 @@ function isKept(ctx: EngineContext, id: ContainerId, running: ReadonlySet<Contai
 }
 
 /** Ends conmon and runtime processes that work on an orphaned bundle: one may still be about to create its container. */
-function killHelpers(directory: string, orphans: ReadonlySet<string>): void {
+async function killHelpers(directory: string, orphans: ReadonlySet<string>): Promise<void> {
+  const killed: string[] = [];
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
     const command = commandLineOf(pid);
@@ -137,10 +187,14 @@ function killHelpers(directory: string, orphans: ReadonlySet<string>): void {
     if (!orphans.has(name) || Number(pid) === process.pid) continue;
     try {
       process.kill(Number(pid), 'SIGKILL');
+      killed.push(pid);
     } catch {
       // It has just ended.
     }
   }
+  // The kill takes effect at the end of the system call they are in: what that makes must not come after the cleaning.
+  const deadline = nowMs() + helperEndMs;
+  while (killed.some((pid) => commandLineOf(pid).includes(directory)) && nowMs() < deadline) await Bun.sleep(2);
 }
 
 /** Container directories (logs, etc files) whose record was never made or is gone. */

@@ -61,6 +61,7 @@ export async function discardContainer(ctx: EngineContext, container: Container,
   if (!options.exit) {
     await cleanRunIfLeft(ctx, container);
     container.dynamics.state = { ...(state.status === 'exited' ? state : {}), status: 'removing' };
+    container.dynamics.removesVolumes = options.volumes;
     await ctx.store.saveDynamics(container);
     failPoint('remove.marked');
   }
@@ -69,24 +70,43 @@ export async function discardContainer(ctx: EngineContext, container: Container,
     failPoint('remove.layer');
     await rm(containerDir(ctx.options, container.id), { recursive: true, force: true });
     failPoint('remove.files');
+    if (!options.volumes) await releaseVolumes(ctx, container, false);
+    failPoint('remove.released');
     await ctx.store.delete(container);
     failPoint('remove.record');
   } catch (error) {
     container.removing = false;
-    container.dynamics.state = state.status === 'removing' ? { status: 'dead' } : state;
-    await ctx.store.saveDynamics(container).catch(() => undefined);
-    throw new EngineError('internal', `Cannot remove container ${container.id}: ${messageOf(error)}`, { cause: error });
+    // Parts of it may be gone: it can only be removed.
+    container.dynamics.state = { ...container.state, status: 'dead' };
+    await ctx.store.saveSoon(container);
+    const message = `Cannot remove container ${container.id}: ${messageOf(error)}`;
+    container.settleWaiters(['removed'], { ...(options.exit ?? { StatusCode: 0 }), Error: { Message: message } });
+    throw new EngineError('internal', message, { cause: error });
   }
-  for (const name of container.record.anonymousVolumes) {
-    await ctx.volumes.releaseAnonymous(name, options.volumes).catch((error: unknown) => {
-      ctx.logger.warn(`Cannot remove volume ${name} of container ${container.id}: ${messageOf(error)}`);
+  ctx.runtime.clearExit(container.id);
+  if (options.volumes) {
+    await releaseVolumes(ctx, container, true).catch((error: unknown) => {
+      ctx.logger.warn(`Cannot remove the volumes of container ${container.id}, the next start tries again: ${messageOf(error)}`);
     });
   }
+  failPoint('remove.volumes');
+  await collectLayers(ctx, container);
   for (const attach of container.pendingAttaches) attach.abandon(undefined);
   container.notify();
   publish(ctx, container, 'destroy');
   const exitCode = 'exitCode' in state ? (state.exitCode ?? 0) : 0;
   container.settleWaiters(['removed', 'not-running', 'next-exit'], options.exit ?? { StatusCode: exitCode });
+}
+
+/** Before the record's end what stays is let go of, after it what goes is removed: the next start takes volumes without a container away. */
+async function releaseVolumes(ctx: EngineContext, container: Container, remove: boolean): Promise<void> {
+  for (const name of container.record.anonymousVolumes) await ctx.volumes.releaseAnonymous(name, remove);
+}
+
+/** The layers of an image that was removed by force under its container go with the last such container. */
+async function collectLayers(ctx: EngineContext, { id, record }: Container): Promise<void> {
+  if (record.imageId === '' || ctx.images.get(record.imageId)) return;
+  await ctx.images.collectLayers().catch((error: unknown) => ctx.logger.warn(`Cannot free the layers of container ${id}: ${messageOf(error)}`));
 }
 
 async function cleanRunIfLeft(ctx: EngineContext, container: Container): Promise<void> {

@@ -119,5 +119,5 @@ async function failStart(ctx: EngineContext, container: Container, before: Conta
   const state = before.state;
   if (state.status === 'created') container.dynamics.state = { status: 'created', exitCode, error: messageOf(error) };
   else if (state.status === 'exited' || state.status === 'restarting') container.dynamics.state = { ...state, exitCode, error: messageOf(error) };
-  await ctx.store.saveDynamics(container).catch((saveError: unknown) => ctx.logger.error(messageOf(saveError)));
+  await ctx.store.saveSoon(container);
 }

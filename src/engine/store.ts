@@ -1,8 +1,11 @@
-import { EngineError, isContainerId } from '../base/index.ts';
-import type { ContainerId, ExecId } from '../base/index.ts';
+import { EngineError, isContainerId, messageOf } from '../base/index.ts';
+import type { ContainerId, ExecId, Logger } from '../base/index.ts';
 import type { StateDb } from '../state/index.ts';
 import { Container } from './container.ts';
 import type { ContainerDynamics, ContainerRecord } from './record.ts';
+
+/** Between tries to save what could not be saved. */
+const saveRetryMs = 5000;
 
 /**
  * All containers, in memory for reading and in SQLite for keeping. A write resolves when it is durable; memory changes only
@@ -16,7 +19,10 @@ export class ContainerStore {
   /** Which container an exec session is of; sessions live in memory only. */
   readonly execOwners = new Map<ExecId, Container>();
 
-  constructor(readonly db: StateDb) {
+  readonly #unsaved = new Set<Container>();
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(readonly db: StateDb, readonly logger: Logger) {
     db.raw.exec(`CREATE TABLE IF NOT EXISTS container (
       id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, record TEXT NOT NULL, dynamics TEXT NOT NULL) WITHOUT ROWID`);
     const rows = db.raw.query<{ record: string; dynamics: string }, []>('SELECT record, dynamics FROM container').all();
@@ -87,9 +93,38 @@ export class ContainerStore {
     await this.db.write((db) => db.query('UPDATE container SET dynamics = $dynamics WHERE id = $id').run(row));
   }
 
+  /**
+   * As saveDynamics, for what has happened whether it can be written or not (a full disk): it is tried again until it is written.
+   * True: durable when it returns.
+   */
+  async saveSoon(container: Container): Promise<boolean> {
+    try {
+      await this.saveDynamics(container);
+      return true;
+    } catch (error) {
+      this.logger.error(`Cannot save the state of container ${container.id} (tried again): ${messageOf(error)}`);
+      this.#unsaved.add(container);
+      this.#retryTimer ??= setTimeout(() => this.#retry(), saveRetryMs).unref();
+      return false;
+    }
+  }
+
+  #retry(): void {
+    this.#retryTimer = undefined;
+    const containers = [...this.#unsaved].filter((container) => this.#byId.get(container.id) === container);
+    this.#unsaved.clear();
+    for (const container of containers) void this.saveSoon(container);
+  }
+
   async saveRecord(container: Container): Promise<void> {
     const row = { id: container.id, name: container.record.name, record: JSON.stringify(container.record) };
     await this.db.write((db) => db.query('UPDATE container SET name = $name, record = $record WHERE id = $id').run(row));
+  }
+
+  /** The daemon ends: nothing is tried again. */
+  close(): void {
+    clearTimeout(this.#retryTimer);
+    this.#unsaved.clear();
   }
 
   async delete(container: Container): Promise<void> {

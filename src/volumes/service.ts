@@ -44,8 +44,11 @@ export class VolumeService {
     this.#hooks = hooks;
   }
 
-  /** Start-up: repairs what a crash left. `running`: which containers run with which volumes; mounts of others are undone. */
-  async recover(running: readonly { volume: string; container: string }[]): Promise<void> {
+  /**
+   * Start-up: repairs what a crash left. `running`: which containers run with which volumes; mounts of others are undone. `live`: the
+   * containers that exist; anonymous volumes of others go, as their container did or never came to be.
+   */
+  async recover(running: readonly { volume: string; container: string }[], live: ReadonlySet<string>): Promise<void> {
     for (const { volume, container } of running) this.#usersOf(volume).add(container);
     for (const volume of this.#store.all()) {
       if (!needsMount(volume.options) || this.#mounts.has(volume.name)) continue;
@@ -56,6 +59,14 @@ export class VolumeService {
       }
     }
     await this.#store.recover();
+    for (const { name, owner } of this.#store.all()) {
+      if (owner === '' || live.has(owner)) continue;
+      try {
+        await this.releaseAnonymous(name, true);
+      } catch (error) {
+        this.#logger.warn(`Cannot remove volume ${name} of a container that is gone: ${messageOf(error)}`);
+      }
+    }
   }
 
   /** What the API offers (`VolumeOperations` of the engine). */
@@ -67,8 +78,11 @@ export class VolumeService {
     prune: (filters: VolumeFilters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> => this.#prune(filters),
   };
 
-  /** The volume of that name, made when there is none. @throws conflict when it exists with other options. */
-  async create(request: VolumeCreateRequest): Promise<VolumeRecord> {
+  /**
+   * The volume of that name, made when there is none. `owner`: the container that an anonymous one is made for, which may not exist yet.
+   * @throws conflict when it exists with other options.
+   */
+  async create(request: VolumeCreateRequest, owner = ''): Promise<VolumeRecord> {
     const anonymous = request.Name === '';
     const name = anonymous ? randomBytes(32).toString('hex') : request.Name;
     if (!isVolumeName(name)) throw badName(name);
@@ -99,6 +113,7 @@ export class VolumeService {
       const volume: StoredVolume = {
         name, createdAt: nowMs(), labels: anonymous ? { [anonymousLabel]: '', ...request.Labels } : { ...request.Labels },
         options: Object.keys(request.DriverOpts).length > 0 ? { ...request.DriverOpts } : null, anonymous,
+        owner: anonymous ? owner : '',
       };
       await this.#store.insert(volume);
       this.#hooks.event('create', name, { driver: 'local' });
@@ -169,11 +184,15 @@ export class VolumeService {
     });
   }
 
-  /** A container is gone: its anonymous volume goes too when it is asked for and nobody else refers to it. */
+  /**
+   * What becomes of a container's anonymous volume. `remove`: the container is gone, and the volume goes unless others refer to it.
+   * Else the volume stays; to be said before the container is gone, or a crash in between takes the volume for one that should go.
+   */
   async releaseAnonymous(name: string, remove: boolean): Promise<void> {
     const volume = this.#store.get(name);
-    if (!remove || volume === undefined || !volume.anonymous || this.#usedBy(name).length > 0) return;
-    await this.#remove(name, false);
+    if (volume === undefined || !volume.anonymous) return;
+    if (remove && this.#usedBy(name).length === 0) await this.#remove(name, false);
+    else await this.#lane(name, () => this.#store.disown(name));
   }
 
   async withUsage(record: VolumeRecord): Promise<VolumeRecord & { UsageData: VolumeUsage }> {

@@ -16,6 +16,8 @@ export interface StoredVolume {
   /** Null: plain, without options of the driver. */
   readonly options: Record<string, string> | null;
   readonly anonymous: boolean;
+  /** The container that an anonymous volume was made for and goes with; empty: it goes with none. */
+  readonly owner: string;
 }
 
 const dataDirectory = '_data';
@@ -32,8 +34,10 @@ function decodeVolume(name: string, text: string): StoredVolume | undefined {
   const json: unknown = JSON.parse(text);
   if (!isRecord(json) || !isTextMap(json['labels']) || typeof json['createdAt'] !== 'number') return undefined;
   const options = json['options'];
-  const { createdAt, labels, anonymous } = json;
-  return { name, createdAt, labels, options: isTextMap(options) ? options : null, anonymous: anonymous === true };
+  const { createdAt, labels, anonymous, owner } = json;
+  return {
+    name, createdAt, labels, options: isTextMap(options) ? options : null, anonymous: anonymous === true, owner: typeof owner === 'string' ? owner : '',
+  };
 }
 
 function makeDirectory(path: string, mode: number): void {
@@ -100,6 +104,15 @@ export class VolumeStore {
     }
     this.#volumes.set(volume.name, volume);
     failPoint('volume.record');
+  }
+
+  /** From now on the volume goes with no container. */
+  async disown(name: string): Promise<void> {
+    const volume = this.#volumes.get(name);
+    if (volume === undefined || volume.owner === '') return;
+    const { name: _, ...data } = { ...volume, owner: '' };
+    await this.#db.write((db) => db.query('UPDATE volumes SET data = ? WHERE name = ?').run(JSON.stringify(data), name));
+    this.#volumes.set(name, { name, ...data });
   }
 
   /** Makes the volume gone; gives the deletion of its files, which may take long. */

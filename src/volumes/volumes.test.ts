@@ -22,10 +22,10 @@ function open(): VolumeService {
   return service;
 }
 
-async function reopen(running: { volume: string; container: string }[] = []): Promise<void> {
+async function reopen(running: { volume: string; container: string }[] = [], live: string[] = []): Promise<void> {
   db[Symbol.dispose]();
   volumes = open();
-  await volumes.recover(running);
+  await volumes.recover(running, new Set(live));
 }
 
 beforeEach(() => {
@@ -139,6 +139,18 @@ test('anonymous volumes go with their container only when it is asked for', asyn
   await volumes.releaseAnonymous(name, true);
   expect(volumes.has(name)).toBe(false);
   await volumes.releaseAnonymous(name, true);
+});
+
+test('a start removes anonymous volumes whose container is gone, unless they were let go of', async () => {
+  const make = async (owner: string): Promise<string> => (await volumes.create(request(''), owner)).Name;
+  const [lost, kept, shared, released, plain] = [await make('gone'), await make('live'), await make('gone'), await make('gone'), await make('')];
+  used[shared] = ['other'];
+  await volumes.releaseAnonymous(released, false);
+  await reopen([], ['live']);
+  expect([lost, kept, shared, released, plain].map((name) => volumes.has(name))).toEqual([false, true, true, true, true]);
+  used = {};
+  await reopen([], ['live']);
+  expect(volumes.has(shared)).toBe(true);
 });
 
 test('many at once', async () => {
