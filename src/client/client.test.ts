@@ -131,7 +131,7 @@ test('multiplexed frames in any cut', async () => {
   for (let cut = 1; cut <= bytes.length; cut++) {
     let at = 0;
     const pieces: string[] = [];
-    const read = async (): Promise<Uint8Array | undefined> => (at >= bytes.length ? undefined : bytes.subarray(at, (at += cut)));
+    const read = async (): Promise<Uint8Array | undefined> => (at >= bytes.length ? undefined : bytes.slice(at, (at += cut)));
     await demultiplex({ read }, async (stream, chunk) => {
       const last = pieces.at(-1);
       const text = new TextDecoder().decode(chunk);
