@@ -1,4 +1,4 @@
-import { EngineError, isEngineError, isExecId, newExecId } from '../base/index.ts';
+import { EngineError, failPoint, isEngineError, isExecId, newExecId } from '../base/index.ts';
 import type { ExecId, OutputSink, ProcessSession } from '../base/index.ts';
 import { execProcess } from '../runtime/index.ts';
 import { lookupUser } from '../security/index.ts';
@@ -73,6 +73,7 @@ export class ExecRegistry {
         sink: options.sink,
         ...(options.signal ? { signal: options.signal } : {}),
       });
+      failPoint('exec.started');
       session.handle = handle;
       session.pid = handle.pid;
       publish(ctx, container, `exec_start: ${config.Cmd.join(' ')}`, { execID: session.id });

@@ -1,4 +1,4 @@
-import { EngineError } from '../base/index.ts';
+import { EngineError, failPoint } from '../base/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
 import { publish } from './publish.ts';
@@ -9,8 +9,10 @@ export async function pauseContainer(ctx: EngineContext, container: Container): 
     if (state.status === 'paused') throw new EngineError('conflict', `Container ${container.name} is already paused`);
     if (state.status !== 'running') throw new EngineError('conflict', `Container ${container.id} is not running`);
     await ctx.runtime.freeze(container.record.cgroupPath);
+    failPoint('pause.frozen');
     container.dynamics.state = { ...state, status: 'paused' };
     await ctx.store.saveDynamics(container);
+    failPoint('pause.saved');
     ctx.health.pause(container.id);
     publish(ctx, container, 'pause');
   });
@@ -21,8 +23,10 @@ export async function unpauseContainer(ctx: EngineContext, container: Container)
     const state = container.state;
     if (state.status !== 'paused') throw new EngineError('conflict', `Container ${container.id} is not paused`);
     await ctx.runtime.thaw(container.record.cgroupPath);
+    failPoint('unpause.thawed');
     container.dynamics.state = { ...state, status: 'running' };
     await ctx.store.saveDynamics(container);
+    failPoint('unpause.saved');
     ctx.health.resume(container.id);
     publish(ctx, container, 'unpause');
   });

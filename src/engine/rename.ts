@@ -1,4 +1,4 @@
-import { EngineError } from '../base/index.ts';
+import { EngineError, failPoint } from '../base/index.ts';
 import { checkContainerName } from '../model/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
@@ -21,6 +21,7 @@ export async function renameContainer(ctx: EngineContext, container: Container, 
       ctx.store.releaseName(newName, container.id);
       throw error;
     }
+    failPoint('rename.saved');
     ctx.store.releaseName(oldName, container.id);
     publish(ctx, container, 'rename', { oldName: `/${oldName}` });
   });

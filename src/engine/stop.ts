@@ -1,4 +1,4 @@
-import { EngineError } from '../base/index.ts';
+import { EngineError, failPoint } from '../base/index.ts';
 import { parseSignal } from '../model/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
@@ -42,6 +42,7 @@ async function endRun(ctx: EngineContext, container: Container, signal: number, 
   // Durable before the signal: a daemon that dies now must not let a policy revive what the user stopped.
   container.dynamics.manuallyStopped = true;
   await ctx.store.saveDynamics(container);
+  failPoint('stop.saved');
   const process = container.dynamics.process;
   const run = container.run;
   if (!process || !run) throw new EngineError('internal', `Cannot stop container ${container.id}: its process is unknown`);
@@ -52,6 +53,7 @@ async function endRun(ctx: EngineContext, container: Container, signal: number, 
     ended = await waitForExit(run.exited, seconds < 0 ? undefined : seconds * 1000);
   }
   if (!ended) await killRun(ctx, container, true);
+  failPoint('stop.ended');
   await settleExit(ctx, container, run);
 }
 
@@ -98,6 +100,7 @@ export async function restartContainer(ctx: EngineContext, container: Container,
       try {
         await endRun(ctx, container, signal, options);
         publish(ctx, container, 'stop');
+        failPoint('restart.stopped');
       } finally {
         container.record.hostConfig.AutoRemove = autoRemove;
       }

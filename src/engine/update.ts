@@ -1,4 +1,4 @@
-import { EngineError } from '../base/index.ts';
+import { EngineError, failPoint } from '../base/index.ts';
 import { validateUpdate } from '../model/index.ts';
 import type { ResourceUpdate } from '../model/index.ts';
 import type { Container } from './container.ts';
@@ -25,6 +25,7 @@ export async function updateContainer(ctx: EngineContext, container: Container, 
         throw error;
       }
     }
+    failPoint('update.applied');
     record.hostConfig = after;
     try {
       await ctx.store.saveRecord(container);
@@ -32,6 +33,7 @@ export async function updateContainer(ctx: EngineContext, container: Container, 
       record.hostConfig = before;
       throw error;
     }
+    failPoint('update.saved');
     publish(ctx, container, 'update');
     return { Warnings: warnings };
   });

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError } from '../base/index.ts';
+import { EngineError, failPoint } from '../base/index.ts';
 import { bundleFiles, readLaunch, readPidFile, type Launch } from './bundle.ts';
 import type { DriverContext } from './context.ts';
 import { execDirect } from './exec-direct.ts';
@@ -40,6 +40,7 @@ export async function execInContainer(ctx: DriverContext, request: ExecRequest):
   const forget = (): void => rmSync(directory, { recursive: true, force: true });
   try {
     writeFileSync(job.processPath, ociJson(request.process), { mode: 0o600 });
+    failPoint('exec.prepared');
     const handle = request.sink !== undefined && !request.process.terminal ? await execDirect(job, request.sink) : await execMonitored(job);
     return { ...handle, exit: handle.exit.finally(forget) };
   } catch (error) {

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { EngineError, errnoOf, fsyncDir, isContainerId, isDigest, messageOf, shortId } from '../base/index.ts';
+import { EngineError, errnoOf, failPoint, fsyncDir, isContainerId, isDigest, messageOf, shortId } from '../base/index.ts';
 import type { ChainId, ContainerId, Logger } from '../base/index.ts';
 import { AT_FDCWD, chmodAt, chownAt, hasProjectQuota, mountOverlay, readMounts, statAt, statFileSystem, umountAll } from '../linux/index.ts';
 import { syncFileSystem } from './durable.ts';
@@ -117,6 +117,7 @@ class Overlay2 implements SnapshotDriver {
     fsyncDir(this.layout.layers);
     this.#sizes.set(chainId, sizeBytes);
     this.#layers.add(chainId);
+    failPoint('layer.committed');
   }
 
   async removeLayer(chainId: ChainId): Promise<void> {
@@ -130,6 +131,7 @@ class Overlay2 implements SnapshotDriver {
     this.#layers.delete(chainId);
     this.#sizes.delete(chainId);
     fsyncDir(this.layout.layers);
+    failPoint('layer.removed');
     await this.#discard(doomed);
   }
 
@@ -190,6 +192,7 @@ class Overlay2 implements SnapshotDriver {
     renameSync(this.layout.container(id), doomed);
     this.#containers.delete(id);
     this.#stacks.forget(id);
+    failPoint('remove.renamed');
     await this.#discard(doomed);
   }
 

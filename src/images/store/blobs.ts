@@ -116,6 +116,7 @@ export class BlobStore {
     fsyncDir(this.#dir);
     failPoint('image-blob');
     this.#sizes.set(digest, size);
+    failPoint('blob.stored');
   }
 
   /** Where a download that may be gone on with later is written; `adopt` ends it. */
@@ -141,6 +142,7 @@ export class BlobStore {
       if (errnoOf(error) === 'ENOENT') return;
       throw error;
     }
+    failPoint('blob.removed');
     await rm(trash, { force: true });
   }
 

@@ -149,6 +149,7 @@ export class ImageStore {
         for (const name of image.names) writeName(db, name, image.id);
       });
       failPoint('image-row');
+      failPoint('image.added');
       this.#remember(row, config, known?.names ?? []);
       for (const name of image.names) this.#moveName(name, image.id);
       return this.#must(image.id);
@@ -198,6 +199,7 @@ export class ImageStore {
       this.#must(id);
       if (this.#byName.get(name) === id) return;
       await this.db.write((db) => writeName(db, name, id));
+      failPoint('image.named');
       this.#moveName(name, id);
     });
   }
@@ -207,6 +209,7 @@ export class ImageStore {
       await this.db.write((db) => {
         for (const name of names) deleteName(db, name);
       });
+      failPoint('image.untagged');
       for (const name of names) this.#dropName(name);
     });
   }
@@ -217,6 +220,7 @@ export class ImageStore {
       const image = this.#images.get(id);
       if (!image) return false;
       await this.db.write((db) => deleteImage(db, id));
+      failPoint('image.removed');
       failPoint('image-deleted');
       for (const name of image.names) this.#byName.delete(name);
       this.#images.delete(id);
