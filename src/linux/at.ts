@@ -6,7 +6,6 @@ const libc = openLibc({
   mkdirat: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   mknodat: { args: ['i32', 'ptr', 'u32', 'u64'], returns: 'i32' },
   unlinkat: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
-  renameat: { args: ['i32', 'ptr', 'i32', 'ptr'], returns: 'i32' },
   linkat: { args: ['i32', 'ptr', 'i32', 'ptr', 'i32'], returns: 'i32' },
   symlinkat: { args: ['ptr', 'i32', 'ptr'], returns: 'i32' },
   readlinkat: { args: ['i32', 'ptr', 'ptr', 'u64'], returns: FFIType.i64_fast },
@@ -42,10 +41,6 @@ export function unlinkAt(dirFd: number, name: PathArg): void {
 
 export function rmdirAt(dirFd: number, name: PathArg): void {
   check(libc.unlinkat(dirFd, cString(name), AT_REMOVEDIR), 'rmdir', name);
-}
-
-export function renameAt(fromFd: number, from: PathArg, toFd: number, to: PathArg): void {
-  check(libc.renameat(fromFd, cString(from), toFd, cString(to)), 'rename', from);
 }
 
 /** A hard link; a symbolic link is linked itself, not what it points to. */

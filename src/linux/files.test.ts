@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   chmodAt, chownAt, getXattr, hasProjectQuota, linkAt, listXattrs, makeDevice, mkdirAt, mknodAt, mountOf, mountOverlay, parseMountInfo,
-  readDirEntries, readlinkAt, readMounts, removeXattr, renameAt, rmdirAt, S_IFCHR, S_IFIFO, S_IFMT, setProjectQuota, setXattr, statAt, statFileSystem,
+  readDirEntries, readlinkAt, readMounts, rmdirAt, S_IFCHR, S_IFIFO, S_IFMT, setProjectQuota, setXattr, statAt, statFileSystem,
   symlinkAt, umount, unlinkAt, utimesAt,
 } from './index.ts';
 
@@ -35,11 +35,10 @@ test('makes, owns, dates and finds files by directory descriptor and raw name', 
   expect(statAt(dir, 'link').uid).toBe(7);
   expect(readlinkAt(dir, 'link').toString()).toBe('no/where');
   linkAt(dir, 'link', dir, 'link2');
-  renameAt(dir, 'link2', dir, 'link3');
-  expect(statAt(dir, 'link3').nlink).toBe(2);
+  expect(statAt(dir, 'link2').nlink).toBe(2);
   chmodAt(dir, 'fifo', 0o4711);
   expect(lstatSync(join(root, 'fifo')).mode & 0o7777).toBe(0o4711);
-  for (const each of ['fifo', 'dev', 'link', 'link3']) unlinkAt(dir, each);
+  for (const each of ['fifo', 'dev', 'link', 'link2']) unlinkAt(dir, each);
 });
 
 test('keeps extended attributes, of links too', () => {
@@ -51,8 +50,6 @@ test('keeps extended attributes, of links too', () => {
   expect(getXattr(file, 'trusted.bytes')).toEqual(Buffer.from([0, 255, 1]));
   expect(getXattr(file, 'trusted.empty')?.length).toBe(0);
   expect(getXattr(file, 'trusted.none')).toBeUndefined();
-  removeXattr(file, 'trusted.bytes');
-  expect(getXattr(file, 'trusted.bytes')).toBeUndefined();
   expect(() => getXattr(join(root, 'nothing'), 'trusted.x')).toThrow('no such file');
 });
 

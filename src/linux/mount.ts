@@ -6,18 +6,16 @@ export const MS_RDONLY = 1;
 export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
-export const MS_REMOUNT = 32;
+const MS_REMOUNT = 32;
 export const MS_BIND = 4096;
 export const MS_REC = 16384;
-export const MS_UNBINDABLE = 1 << 17;
 export const MS_PRIVATE = 1 << 18;
 export const MS_SLAVE = 1 << 19;
 export const MS_SHARED = 1 << 20;
 
 /** umount2(2) flags. */
-export const MNT_FORCE = 1;
 export const MNT_DETACH = 2;
-export const UMOUNT_NOFOLLOW = 8;
+const UMOUNT_NOFOLLOW = 8;
 
 const libc = openLibc({
   mount: { args: ['ptr', 'ptr', 'ptr', 'u64', 'ptr'], returns: 'i32' },
@@ -49,7 +47,7 @@ export function bindMount(source: string, target: string, flags = 0): void {
   }
 }
 
-/** Sets a mount point's propagation: MS_PRIVATE, MS_SLAVE, MS_SHARED or MS_UNBINDABLE, with or without MS_REC. */
+/** Sets a mount point's propagation: MS_PRIVATE, MS_SLAVE or MS_SHARED, with or without MS_REC. */
 export function setPropagation(target: string, flags: number): void {
   mount('none', target, 'none', flags);
 }

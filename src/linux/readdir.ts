@@ -9,7 +9,6 @@ const buffer = Buffer.alloc(bufferBytes);
 const libc = openLibc({ syscall: { args: ['i64', 'i32', 'ptr', 'u64'], returns: FFIType.i64_fast } });
 
 /** d_type of struct linux_dirent64. */
-export const DT_DIR = 4;
 export const DT_UNKNOWN = 0;
 
 /**

@@ -8,11 +8,10 @@ const libc = openLibc({
   llistxattr: { args: ['ptr', 'ptr', 'u64'], returns: size },
   lsetxattr: { args: ['ptr', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
   fsetxattr: { args: ['i32', 'ptr', 'ptr', 'u64', 'i32'], returns: 'i32' },
-  lremovexattr: { args: ['ptr', 'ptr'], returns: 'i32' },
 });
 
 /** XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h). */
-export const xattrLimitBytes = 65536;
+const xattrLimitBytes = 65536;
 
 const shared = Buffer.alloc(xattrLimitBytes);
 
@@ -52,8 +51,4 @@ export function setXattrFd(fd: number, name: string, value: Uint8Array): void {
 /** An empty buffer has no address that FFI could pass; the length says that nothing is read of it. */
 function addressable(value: Uint8Array): Uint8Array {
   return value.length === 0 ? new Uint8Array(1) : value;
-}
-
-export function removeXattr(path: PathArg, name: string): void {
-  check(libc.lremovexattr(cString(path), cString(name)), 'removexattr', path);
 }

@@ -25,8 +25,8 @@ interface Pending {
 /**
  * Reads a tar as it comes, without copying what it holds: feed a chunk, then take entries and pieces of bodies until it asks
  * for `more`. Own code because tar-stream, the field's package, has no sparse files, decodes names as UTF-8 and so changes those
- * that are not, and spends several events and promises on each entry: measured on this house's extraction of 20,000 files of 1 KB
- * the reader itself takes 5 us a file.
+ * that are not, and takes 20 us an entry with its events and promises, where this takes 4 to 8 and a file's system calls 15 (20,000
+ * files of 1 KB, Bun 1.4.5).
  *
  * Understood: V7, ustar, pax, GNU (long names, base-256, sparse in all four forms). Global pax headers are skipped, as Go's
  * archive/tar does, so that the same layer unpacks to the same files here and in the engines that are written in Go.

@@ -2,7 +2,7 @@ import { malformed, numberField, type SparseSegment } from './tar-format.ts';
 import { decimal, type PaxRecords } from './tar-pax.ts';
 
 /** Parts that one sparse file may have. */
-export const sparseSegmentsMax = 100_000;
+const sparseSegmentsMax = 100_000;
 
 /** Checks that parts ascend, do not overlap, and end inside the file; drops empty ones (they mark the end). */
 export function checkedSparse(segments: readonly SparseSegment[], realSize: number, storedSize: number): SparseSegment[] {
