@@ -42,15 +42,16 @@ function restore(path: string, value: string): void {
 function refused(write: CgroupWrite, cause: unknown): EngineError {
   const name = write.path.slice(dirname(write.path).length + 1);
   const code = errnoOf(cause);
-  if (code === 'EBUSY') return new EngineError('conflict', `Cannot set ${write.what} to ${write.value}: more than that is in use (${name}: EBUSY)`, { cause });
+  const cannot = `Cannot set ${write.what} to ${write.value}`;
+  if (code === 'EBUSY') return new EngineError('conflict', `${cannot}: more than that is in use (${name}: EBUSY)`, { cause });
   if (code === 'EINVAL' || code === 'ERANGE') {
-    return new EngineError('invalidArgument', `Cannot set ${write.what} to ${write.value}: the kernel takes no such value (${name}: ${code})`, { cause });
+    return new EngineError('invalidArgument', `${cannot}: the kernel takes no such value (${name}: ${code})`, { cause });
   }
   if (code === 'EOPNOTSUPP' || code === 'ENOTSUP') {
-    return new EngineError('unsupported', `Cannot set ${write.what} to ${write.value}: the device or its I/O scheduler does not support it (${name})`, { cause });
+    return new EngineError('unsupported', `${cannot}: the device or its I/O scheduler does not support it (${name})`, { cause });
   }
   if (code === 'ENOENT' || code === undefined) {
     return new EngineError('unsupported', `Cannot set ${write.what}: this host's kernel has no ${name}`, { cause });
   }
-  return new EngineError('internal', `Cannot set ${write.what} to ${write.value}: ${name}: ${messageOf(cause)}`, { cause });
+  return new EngineError('internal', `${cannot}: ${name}: ${messageOf(cause)}`, { cause });
 }

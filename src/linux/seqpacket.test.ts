@@ -34,7 +34,8 @@ test('Bun: a socket pair to a child gives all data before its close', async () =
   closeSync(theirs);
   let text = '';
   const ended = Promise.withResolvers<void>();
-  await connectFd(ours, { data: (_socket, chunk) => void (text += chunk.toString()), end: (socket) => void socket.end(), close: () => ended.resolve() });
+  await connectFd(ours,
+    { data: (_socket, chunk) => void (text += chunk.toString()), end: (socket) => void socket.end(), close: () => ended.resolve() });
   await ended.promise;
   await child.exited;
   expect(text).toBe('first\nsecond\n');

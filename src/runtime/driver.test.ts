@@ -68,7 +68,8 @@ describe.skipIf(!canRun)('containers', () => {
   beforeAll(async () => {
     for (const dir of ['bin', 'etc', 'tmp', 'proc', 'sys', 'dev']) mkdirSync(join(rootfs, dir), { recursive: true });
     copyFileSync(busybox ?? '', join(rootfs, 'bin/busybox'));
-    for (const name of ['sh', 'cat', 'sleep', 'true', 'echo', 'id', 'head', 'dd', 'stty', 'grep', 'kill']) symlinkSync('busybox', join(rootfs, 'bin', name));
+    for (const name of ['sh', 'cat', 'sleep', 'true', 'echo', 'id', 'head', 'dd', 'stty', 'grep', 'kill']) symlinkSync('busybox',
+      join(rootfs, 'bin', name));
     writeFileSync(join(rootfs, 'bin/noexec'), 'x');
     writeFileSync(join(rootfs, 'bin/garbage'), 'neither\n');
     writeFileSync(join(rootfs, 'bin/noshell'), '#!/bin/nosuchshell\n');
@@ -108,8 +109,10 @@ describe.skipIf(!canRun)('containers', () => {
       id, config, hostConfig: { ...defaultHostConfig(), ...wishes.hostConfig }, imageConfig: undefined, rootfsPath: rootfs, args: wishes.args,
       env: ['PATH=/bin', 'TERM=xterm'], cwd: '/', hostname: 'box', identity: { uid: wishes.uid ?? 0, gid: wishes.uid ?? 0, additionalGids: [] },
       umask: 0o027, cgroupPath: `/isula-test/${id}`,
-      namespaces: { network: { kind: 'private' }, ipc: { kind: 'private' }, pid: { kind: 'private' }, uts: { kind: 'private' }, cgroup: { kind: 'host' } },
-      mounts: [], etcFiles: { hosts: '', hostname: '', resolvConf: '' }, shmPath: undefined, hooks: undefined, idMaps: undefined, initPath: undefined, ulimits: [],
+      namespaces: { network: { kind: 'private' }, ipc: { kind: 'private' }, pid: { kind: 'private' }, uts: { kind: 'private' },
+        cgroup: { kind: 'host' } },
+      mounts: [], etcFiles: { hosts: '', hostname: '', resolvConf: '' }, shmPath: undefined, hooks: undefined, idMaps: undefined,
+      initPath: undefined, ulimits: [],
     }, driver.facts);
     return spec;
   }
@@ -197,8 +200,10 @@ describe.skipIf(!canRun)('containers', () => {
       expect(await handle.exit).toBe(5);
       await sink.ended.promise;
       expect(sink.text).toEqual({ 1: 'a\nc\n', 2: 'b\n' });
-      const refused = async (args: string[]): Promise<unknown> => exec(container, runtime, args, new Collector()).then(() => undefined, (error: unknown) => error);
-      expect(await refused(['nosuch'])).toMatchObject({ exitCode: 127, message: expect.stringContaining('exec: "nosuch": executable file not found in $PATH') });
+      const refused = async (args: string[]): Promise<unknown> => exec(container, runtime, args, new Collector()).then(() => undefined,
+        (error: unknown) => error);
+      expect(await refused(['nosuch'])).toMatchObject({ exitCode: 127,
+        message: expect.stringContaining('exec: "nosuch": executable file not found in $PATH') });
       expect(await refused(['/bin/nosuch'])).toMatchObject({ exitCode: 127, message: expect.stringContaining('no such file or directory') });
       expect(await refused(['/bin/noexec'])).toMatchObject({ exitCode: 126, message: expect.stringContaining('permission denied') });
       expect(await refused(['/bin'])).toMatchObject({ exitCode: 126 });
@@ -314,7 +319,8 @@ describe.skipIf(!canRun)('containers', () => {
       const id = newContainerId();
       const bundle = join(top, 'state/bundles', id);
       const spec = { ...specOf(id, { args: ['true'] }), hooks };
-      const made = driver.create({ id, bundlePath: bundle, spec, runtime: 'lcr', openStdin: false, stdinOnce: false, logPath: undefined, logMaxBytes: undefined, ...limit });
+      const made = driver.create({ id, bundlePath: bundle, spec, runtime: 'lcr', openStdin: false, stdinOnce: false, logPath: undefined,
+        logMaxBytes: undefined, ...limit });
       if ('signal' in limit) setTimeout(() => abort.abort(), 100);
       const error: unknown = await made.then(() => undefined, (reason: unknown) => reason);
       expect(error).toMatchObject({ code: 'signal' in limit ? 'cancelled' : 'timeout' });
@@ -327,7 +333,8 @@ describe.skipIf(!canRun)('containers', () => {
   test('another daemon takes a running container over', async () => {
     const container = await create('lcr', { args: ['cat'], config: { OpenStdin: true } });
     await driver.start(container.id, 'lcr', container.bundle);
-    const next = await openRuntime({ stateRoot: join(top, 'state'), graphRoot: join(top, 'graph'), logger: silentLogger, runtimes: {}, defaultRuntime: 'runc' });
+    const next = await openRuntime({ stateRoot: join(top, 'state'), graphRoot: join(top, 'graph'), logger: silentLogger, runtimes: {},
+      defaultRuntime: 'runc' });
     const seen = Promise.withResolvers<void>();
     const nextWatch = next.watchExits((id) => {
       if (id === container.id) seen.resolve();

@@ -150,7 +150,9 @@ function driverOf(ctx: DriverContext, exits: ExitWatch, known: ReadonlyMap<strin
 
 async function startContainer(ctx: DriverContext, id: string, runtimeName: string, bundlePath: string): Promise<void> {
   const launch = readLaunch(bundlePath);
-  if (!launch || !existsSync(join(bundlePath, bundleFiles.initPid))) throw new EngineError('conflict', `Cannot start container ${id}: it was not created`);
+  if (!launch || !existsSync(join(bundlePath, bundleFiles.initPid))) {
+    throw new EngineError('conflict', `Cannot start container ${id}: it was not created`);
+  }
   const { path, args } = launch.runtime;
   ctx.logger.debug(`Starting container ${id} with ${runtimeName} (${path})`);
   const { exitCode, errorText } = await runCommand([path, ...args, `--root=${launch.runtimeRoot}`, 'start', id], { timeoutMs: startTimeoutMs });

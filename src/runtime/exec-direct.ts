@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { EngineError, type OutputSink, type OutputStream, type ProcessSession } from '../base/index.ts';
-import { makePipe } from '../linux/index.ts';
+import { makePipe, processStartTime, signalProcess } from '../linux/index.ts';
 import { readPidFile } from './bundle.ts';
 import type { ExecJob } from './exec.ts';
 import { runtimeFailure } from './failure.ts';
@@ -33,6 +34,8 @@ export async function execDirect(job: ExecJob, sink: OutputSink): Promise<ExecHa
     const pid = await waitForStart(job, child.exited, stop.promise);
     if (typeof pid !== 'number') {
       child.kill('SIGKILL');
+      await child.exited;
+      endStarted(job);
       throw pid;
     }
     if (pid === 0) {
@@ -58,7 +61,8 @@ interface Child {
 function spawn(job: ExecJob, stdin: number | undefined, output: Pipe, errors: Pipe, stdinWrite: number | undefined): Child {
   const { launch, request } = job;
   const argv = [
-    launch.runtime.path, ...launch.runtime.args, `--root=${launch.runtimeRoot}`, 'exec', '--process', job.processPath, '--pid-file', job.pidFile, request.containerId,
+    launch.runtime.path, ...launch.runtime.args, `--root=${launch.runtimeRoot}`,
+    'exec', '--process', job.processPath, '--pid-file', job.pidFile, request.containerId,
   ];
   // `detached` (setsid) is in Bun but not in its types: a session of its own, so that a signal to the daemon's terminal is not one to
   // this process.
@@ -76,6 +80,13 @@ function spawn(job: ExecJob, stdin: number | undefined, output: Pipe, errors: Pi
 interface Pipe {
   read: number;
   write: number;
+}
+
+/** Nobody waits for a process that the runtime started in its last moment. */
+function endStarted(job: ExecJob): void {
+  const pid = readPidFile(job.pidFile);
+  const startTime = pid === undefined ? undefined : processStartTime(pid);
+  if (pid !== undefined && startTime !== undefined) signalProcess(pid, startTime, constants.signals.SIGKILL);
 }
 
 /** The pid; 0 when the runtime ended without having started anything; an error when nobody waits any more. */

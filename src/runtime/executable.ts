@@ -20,7 +20,9 @@ const headLimitBytes = 4096;
 const interpreterLimitBytes = 4096;
 
 /** ELF e_machine -> name; and what each host runs (its own, and the 32-bit ones of its kernel). */
-const machines: Record<number, string> = { 3: '386', 8: 'mips', 20: 'ppc', 21: 'ppc64', 22: 's390x', 40: 'arm', 62: 'amd64', 183: 'arm64', 243: 'riscv64', 258: 'loong64' };
+const machines: Record<number, string> = {
+  3: '386', 8: 'mips', 20: 'ppc', 21: 'ppc64', 22: 's390x', 40: 'arm', 62: 'amd64', 183: 'arm64', 243: 'riscv64', 258: 'loong64',
+};
 const runnable: Record<string, string[]> = { amd64: ['amd64', '386'], arm64: ['arm64', 'arm'], ppc64le: ['ppc64'] };
 
 /**
@@ -61,7 +63,7 @@ function openInside(rootFd: number, path: string, flags: number): Opened {
 
 function check(rootFd: number, query: ExecutableQuery): EngineError | undefined {
   const program = query.args[0] ?? '';
-  const fail = (what: string, exitCode: number): EngineError => new EngineError('invalidArgument', `OCI runtime ${query.action} failed: ${what}`, { exitCode });
+  const fail: Fail = (what, exitCode) => new EngineError('invalidArgument', `OCI runtime ${query.action} failed: ${what}`, { exitCode });
   const hasSlash = program.includes('/');
   let denied: string | undefined;
   for (const path of candidates(program, query)) {
@@ -94,7 +96,9 @@ function mayExecute(stat: Stats, { user }: ExecutableQuery): boolean {
   return (stat.mode & 0o111) !== 0;
 }
 
-function checkFormat(rootFd: number, path: string, query: ExecutableQuery, fail: (what: string, exitCode: number) => EngineError): EngineError | undefined {
+type Fail = (what: string, exitCode: number) => EngineError;
+
+function checkFormat(rootFd: number, path: string, query: ExecutableQuery, fail: Fail): EngineError | undefined {
   const opened = openInside(rootFd, path, 0);
   if (opened.kind !== 'open') return undefined;
   const head = Buffer.alloc(headLimitBytes);
@@ -122,7 +126,10 @@ function checkFormat(rootFd: number, path: string, query: ExecutableQuery, fail:
   return fail(`exec ${program}: no such file or directory: its interpreter ${found.interpreter} is not in the container`, exitNotFound);
 }
 
-type Format = { kind: 'elf'; machine: string; interpreter?: string | undefined } | { kind: 'script'; interpreter: string } | { kind: 'other'; interpreter?: undefined };
+type Format =
+  | { kind: 'elf'; machine: string; interpreter?: string | undefined }
+  | { kind: 'script'; interpreter: string }
+  | { kind: 'other'; interpreter?: undefined };
 
 /** What the first bytes of a file say (elf(5); execve(2), "Interpreter scripts"). */
 export function formatOf(head: Buffer): Format {

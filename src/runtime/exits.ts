@@ -15,7 +15,8 @@ export function readExit(ctx: Pick<DriverContext, 'exitDir' | 'facts'>, id: Cont
   try {
     const exitCode = Number(readFileSync(path, 'latin1').trim());
     const launch = readLaunch(bundlePath);
-    const oomKilled = existsSync(join(bundlePath, bundleFiles.oomMarker)) || (launch !== undefined && readOomKills(ctx.facts.cgroup, launch.cgroupPath) > 0);
+    const oomKills = launch === undefined ? 0 : readOomKills(ctx.facts.cgroup, launch.cgroupPath);
+    const oomKilled = oomKills > 0 || existsSync(join(bundlePath, bundleFiles.oomMarker));
     return { exitCode: Number.isInteger(exitCode) && exitCode >= 0 ? exitCode : 255, finishedAt: statSync(path).mtimeMs, oomKilled };
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined;
@@ -41,6 +42,8 @@ export class ExitWatch {
         if (typeof name === 'string') this.#look(name);
         else this.scan();
       });
+      // A watch that fails leaves the rescan, which finds the same a little later.
+      this.#watcher.on('error', () => undefined);
       this.#timer = setInterval(() => this.scan(), rescanMs);
       this.#timer.unref();
     }
@@ -55,7 +58,14 @@ export class ExitWatch {
   }
 
   scan(): void {
-    for (const name of readdirSync(this.directory)) this.#look(name);
+    let names: string[] = [];
+    try {
+      names = readdirSync(this.directory);
+    } catch (error) {
+      // Someone emptied the state root under us: conmon cannot write there either, and the pids tell the engine.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+    for (const name of names) this.#look(name);
   }
 
   /** conmon writes under a temporary name and renames: only a whole file has an id for a name. */

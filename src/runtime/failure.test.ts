@@ -5,10 +5,11 @@ import { runtimeFailure } from './failure.ts';
 const cases: [text: string, args: string[], message: string, exitCode: number | undefined][] = [
   ['executable file `nosuch` not found in $PATH: No such file or directory', ['nosuch'], 'exec: "nosuch": executable file not found in $PATH', 127],
   ['executable file `/x/y` not found in $PATH: No such file or directory', ['/x/y'], 'exec: "/x/y": stat /x/y: no such file or directory', 127],
-  ['time="2026-01-01T00:00:00Z" level=error msg="runc create failed: unable to start container process: exec: \\"nosuch\\": executable file not found in $PATH"',
+  ['time="x" level=error msg="runc create failed: unable to start container process: exec: \\"nosuch\\": executable file not found in $PATH\\n"',
     ['nosuch'], 'exec: "nosuch": executable file not found in $PATH', 127],
   ['open executable: Permission denied', ['/etc'], 'exec: "/etc": permission denied', 126],
-  ['time="x" level=error msg="runc create failed: unable to start container process: exec: \\"/etc\\": permission denied"', ['/etc'], 'exec: "/etc": permission denied', 126],
+  ['time="x" level=error msg="runc create failed: unable to start container process: exec: \\"/etc\\": permission denied"', ['/etc'],
+    'exec: "/etc": permission denied', 126],
   ['chdir `/no`: No such file or directory', ['sh'], 'chdir to cwd ("/no") set in config.json failed: no such file or directory', 127],
   ['exec: Exec format error', ['x'], 'exec x: exec format error', 126],
   ['mount `proc` to `proc`: Operation not permitted', ['sh'], 'mount `proc` to `proc`: Operation not permitted', undefined],

@@ -34,11 +34,14 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
     if (/is a directory/i.test(detail)) return make(`exec: "${program}": is a directory: permission denied`, 'invalidArgument', exitNotExecutable);
   }
   if (/chdir|mkdir .*cwd|\bcwd\b/.test(detail)) {
-    const found = /no such file or directory/i.test(detail) ? 'no such file or directory' : /not a directory/i.test(detail) ? 'not a directory' : detail;
-    return make(`chdir to cwd ("${command.cwd}") set in config.json failed: ${found}`, 'invalidArgument', found.startsWith('no such') ? exitNotFound : exitNotExecutable);
+    const found = /no such file or directory|not a directory/i.exec(detail)?.[0].toLowerCase() ?? detail;
+    const exitCode = found === 'no such file or directory' ? exitNotFound : exitNotExecutable;
+    return make(`chdir to cwd ("${command.cwd}") set in config.json failed: ${found}`, 'invalidArgument', exitCode);
   }
-  if (/is not running|cannot exec (in a )?(stopped|container)/.test(detail)) return make(detail, 'conflict');
-  if (/no such file or directory/i.test(detail) && /exec/.test(detail)) return make(`exec: "${program}": no such file or directory`, 'invalidArgument', exitNotFound);
+  if (/is not running|is paused|cannot exec (in a )?(stopped|container)/.test(detail)) return make(detail, 'conflict');
+  if (/no such file or directory/i.test(detail) && /exec/.test(detail)) {
+    return make(`exec: "${program}": no such file or directory`, 'invalidArgument', exitNotFound);
+  }
   return make(detail === '' ? 'the runtime gave no reason' : detail, 'internal', command.action === 'exec' ? exitNotExecutable : undefined);
 }
 

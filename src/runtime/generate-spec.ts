@@ -54,19 +54,22 @@ function devicesOf(mapping: DeviceMapping): ResolvedDevice[] {
   const target = mapping.PathInContainer === '' ? PathOnHost : mapping.PathInContainer;
   const access = mapping.CgroupPermissions === '' ? 'rwm' : mapping.CgroupPermissions;
   if (!/^[rwm]{1,3}$/.test(access)) throw new EngineError('invalidArgument', `invalid device mode: ${access.slice(0, 32)}`);
+  const wrong = (what: string, cause?: unknown): EngineError => (
+    new EngineError('invalidArgument', `error gathering device information while adding custom device "${PathOnHost}": ${what}`, { cause })
+  );
   let real: string;
   let stat: Stats;
   try {
     real = realpathSync(PathOnHost);
     stat = statSync(real);
   } catch (error) {
-    throw new EngineError('invalidArgument', `error gathering device information while adding custom device "${PathOnHost}": ${whyNot(error)}`, { cause: error });
+    throw wrong(whyNot(error), error);
   }
   const device = deviceOf(target, stat, access);
   if (device) return [device];
   const found: ResolvedDevice[] = [];
   if (stat.isDirectory()) collect(real, target, access, 1, found);
-  if (found.length === 0) throw new EngineError('invalidArgument', `error gathering device information while adding custom device "${PathOnHost}": not a device node`);
+  if (found.length === 0) throw wrong('not a device node');
   return found;
 }
 

@@ -6,14 +6,17 @@ import { capabilitiesOfMask } from '../security/index.ts';
 import type { CgroupFeature, HostFacts } from './types.ts';
 
 /** node's names of architectures -> GOARCH, which images and profiles use. */
-const goArchitectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64' };
+const goArchitectures: Record<string, string> = {
+  x64: 'amd64', arm64: 'arm64', arm: 'arm', ia32: '386', ppc64: 'ppc64le', s390x: 's390x', riscv64: 'riscv64', loong64: 'loong64',
+};
 
 /** /proc/self/limits -> the names of setrlimit(2). */
 const limitNames: Record<string, string> = {
   'Max cpu time': 'RLIMIT_CPU', 'Max file size': 'RLIMIT_FSIZE', 'Max data size': 'RLIMIT_DATA', 'Max stack size': 'RLIMIT_STACK',
   'Max core file size': 'RLIMIT_CORE', 'Max resident set': 'RLIMIT_RSS', 'Max processes': 'RLIMIT_NPROC', 'Max open files': 'RLIMIT_NOFILE',
-  'Max locked memory': 'RLIMIT_MEMLOCK', 'Max address space': 'RLIMIT_AS', 'Max file locks': 'RLIMIT_LOCKS', 'Max pending signals': 'RLIMIT_SIGPENDING',
-  'Max msgqueue size': 'RLIMIT_MSGQUEUE', 'Max nice priority': 'RLIMIT_NICE', 'Max realtime priority': 'RLIMIT_RTPRIO', 'Max realtime timeout': 'RLIMIT_RTTIME',
+  'Max locked memory': 'RLIMIT_MEMLOCK', 'Max address space': 'RLIMIT_AS', 'Max file locks': 'RLIMIT_LOCKS',
+  'Max pending signals': 'RLIMIT_SIGPENDING', 'Max msgqueue size': 'RLIMIT_MSGQUEUE', 'Max nice priority': 'RLIMIT_NICE',
+  'Max realtime priority': 'RLIMIT_RTPRIO', 'Max realtime timeout': 'RLIMIT_RTTIME',
 };
 
 /** What this host and this daemon's own rights allow. Reads some twenty small files; call it once. */
@@ -69,12 +72,20 @@ function formatPageSize(kilobytes: number): string {
 /** Files of a feature; a root cgroup of v2 has none of them, so they are looked for in a child. */
 const featureFiles: Record<1 | 2, [feature: CgroupFeature, controller: string, file: string][]> = {
   1: [
-    ['swap', 'memory', 'memory.memsw.limit_in_bytes'], ['swappiness', 'memory', 'memory.swappiness'], ['oomKillDisable', 'memory', 'memory.oom_control'],
-    ['blkioWeight', 'blkio', 'blkio.weight'], ['blkioWeight', 'blkio', 'blkio.bfq.weight'], ['blkioWeightDevice', 'blkio', 'blkio.weight_device'],
-    ['blkioWeightDevice', 'blkio', 'blkio.bfq.weight_device'], ['cpuRealtime', 'cpu', 'cpu.rt_runtime_us'],
+    ['swap', 'memory', 'memory.memsw.limit_in_bytes'],
+    ['swappiness', 'memory', 'memory.swappiness'],
+    ['oomKillDisable', 'memory', 'memory.oom_control'],
+    ['blkioWeight', 'blkio', 'blkio.weight'],
+    ['blkioWeight', 'blkio', 'blkio.bfq.weight'],
+    ['blkioWeightDevice', 'blkio', 'blkio.weight_device'],
+    ['blkioWeightDevice', 'blkio', 'blkio.bfq.weight_device'],
+    ['cpuRealtime', 'cpu', 'cpu.rt_runtime_us'],
   ],
   2: [
-    ['swap', 'memory', 'memory.swap.max'], ['blkioWeight', 'io', 'io.weight'], ['blkioWeight', 'io', 'io.bfq.weight'], ['blkioWeightDevice', 'io', 'io.weight'],
+    ['swap', 'memory', 'memory.swap.max'],
+    ['blkioWeight', 'io', 'io.weight'],
+    ['blkioWeight', 'io', 'io.bfq.weight'],
+    ['blkioWeightDevice', 'io', 'io.weight'],
     ['blkioWeightDevice', 'io', 'io.bfq.weight'],
   ],
 };

@@ -49,7 +49,10 @@ function weightWrites(layout: CgroupLayout, cgroupPath: string, weight: unknown,
     const { major, minor, weight: value } = objectOf(each);
     const device = `${String(major)}:${String(minor)}`;
     writes.push({
-      path: blkioWeightFile(layout, cgroupPath, 'weight_device'), value: `${device} ${String(value)}`, what: '--blkio-weight-device', undo: `${device} 0`,
+      path: blkioWeightFile(layout, cgroupPath, 'weight_device'),
+      value: `${device} ${String(value)}`,
+      what: '--blkio-weight-device',
+      undo: `${device} 0`,
     });
   }
   return writes;

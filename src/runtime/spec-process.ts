@@ -73,7 +73,9 @@ function commonProcess(
     noNewPrivileges: security.noNewPrivileges,
   };
   if (security.apparmor !== undefined && security.apparmor !== 'unconfined') {
-    if (!facts.apparmorEnabled) throw new EngineError('unsupported', `Cannot use AppArmor profile ${security.apparmor}: AppArmor is not enabled on this host`);
+    if (!facts.apparmorEnabled) {
+      throw new EngineError('unsupported', `Cannot use AppArmor profile ${security.apparmor}: AppArmor is not enabled on this host`);
+    }
     found.apparmorProfile = security.apparmor;
   }
   return found;
@@ -151,5 +153,6 @@ function selinuxLabels(id: string, security: SecurityOptions, facts: HostFacts):
   const [first, second] = [parseInt(id.slice(0, 4), 16) % 512, 512 + (parseInt(id.slice(4, 8), 16) % 512)];
   const level = wish?.level ?? `s0:c${first},c${second}`;
   const user = wish?.user ?? 'system_u';
-  return { process: `${user}:${wish?.role ?? 'system_r'}:${wish?.type ?? 'container_t'}:${level}`, mount: `${user}:object_r:container_file_t:${level}` };
+  const process = `${user}:${wish?.role ?? 'system_r'}:${wish?.type ?? 'container_t'}:${level}`;
+  return { process, mount: `${user}:object_r:container_file_t:${level}` };
 }

@@ -12,7 +12,7 @@ interface DeviceRule {
 }
 
 /** Docker's period where --cpus asks for a quota. */
-export const cpuPeriodUs = 100_000;
+const cpuPeriodUs = 100_000;
 
 /** What every container may use: making nodes of any device, and the usual devices (null, zero, full, tty, random, urandom, ptmx, pts, console). */
 const standardRules: DeviceRule[] = [
@@ -29,7 +29,7 @@ const standardRules: DeviceRule[] = [
 export function specDevices(hostConfig: HostConfig, host: ResolvedHost): { nodes: object[]; rules: DeviceRule[] } {
   const nodes = host.devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({ path, type, major, minor, fileMode, uid, gid }));
   if (hostConfig.Privileged) return { nodes, rules: [{ allow: true, access: 'rwm' }] };
-  const own = host.devices.flatMap(({ type, major, minor, access }): DeviceRule[] => (type === 'p' ? [] : [{ allow: true, type, major, minor, access }]));
+  const own = host.devices.map(({ type, major, minor, access }): DeviceRule => ({ allow: true, type, major, minor, access }));
   return { nodes, rules: [...standardRules, ...own, ...hostConfig.DeviceCgroupRules.map(parseDeviceRule)] };
 }
 
@@ -72,7 +72,10 @@ function cpuResources(hostConfig: HostConfig, facts: HostFacts, warnings: string
   const { controllers } = facts.cgroup;
   if (hostConfig.CpusetCpus !== '' || hostConfig.CpusetMems !== '') {
     if (!controllers.has('cpuset')) warnings.push('Your kernel does not support cpuset or the cgroup is not mounted. Cpuset discarded.');
-    else Object.assign(cpu, hostConfig.CpusetCpus === '' ? {} : { cpus: hostConfig.CpusetCpus }, hostConfig.CpusetMems === '' ? {} : { mems: hostConfig.CpusetMems });
+    else {
+      if (hostConfig.CpusetCpus !== '') cpu.cpus = hostConfig.CpusetCpus;
+      if (hostConfig.CpusetMems !== '') cpu.mems = hostConfig.CpusetMems;
+    }
   }
   const { quota, period } = cpuBandwidth(hostConfig);
   const wanted = { shares: hostConfig.CpuShares, quota, period };
@@ -83,7 +86,8 @@ function cpuResources(hostConfig: HostConfig, facts: HostFacts, warnings: string
   }
   if (hostConfig.CpuRealtimePeriod !== 0 || hostConfig.CpuRealtimeRuntime !== 0) {
     if (!facts.cgroupFeatures.has('cpuRealtime')) {
-      throw new EngineError('unsupported', 'Cannot set --cpu-rt-period or --cpu-rt-runtime: your kernel does not support CPU real-time scheduling in cgroups');
+      const why = 'your kernel does not support CPU real-time scheduling in cgroups';
+      throw new EngineError('unsupported', `Cannot set --cpu-rt-period or --cpu-rt-runtime: ${why}`);
     }
     if (hostConfig.CpuRealtimePeriod !== 0) cpu.realtimePeriod = hostConfig.CpuRealtimePeriod;
     if (hostConfig.CpuRealtimeRuntime !== 0) cpu.realtimeRuntime = hostConfig.CpuRealtimeRuntime;
@@ -147,8 +151,9 @@ function blockIoResources(hostConfig: HostConfig, host: ResolvedHost, facts: Hos
     else warnings.push('Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.');
   }
   if (hostConfig.BlkioWeightDevice.length > 0) {
-    if (facts.cgroupFeatures.has('blkioWeightDevice')) io.weightDevice = hostConfig.BlkioWeightDevice.map(({ Path, Weight }) => ({ ...deviceNumbers(host, Path), weight: Weight }));
-    else warnings.push('Your kernel does not support Block I/O weight_device. Weight-device discarded.');
+    if (facts.cgroupFeatures.has('blkioWeightDevice')) {
+      io.weightDevice = hostConfig.BlkioWeightDevice.map(({ Path, Weight }) => ({ ...deviceNumbers(host, Path), weight: Weight }));
+    } else warnings.push('Your kernel does not support Block I/O weight_device. Weight-device discarded.');
   }
   for (const [option, name] of throttleLists) {
     const list = hostConfig[option].filter(({ Rate }) => Rate > 0);
@@ -159,8 +164,8 @@ function blockIoResources(hostConfig: HostConfig, host: ResolvedHost, facts: Hos
   return io;
 }
 
-/** Where update and create look a block device up. @throws internal when the caller did not resolve it. */
-export function deviceNumbers(host: Pick<ResolvedHost, 'blockDevices'>, path: string): { major: number; minor: number } {
+/** @throws internal when the caller did not look the device up. */
+function deviceNumbers(host: Pick<ResolvedHost, 'blockDevices'>, path: string): { major: number; minor: number } {
   const found = host.blockDevices.get(path);
   if (!found) throw new EngineError('internal', `Block device ${path} was not looked up`);
   return found;
@@ -183,7 +188,7 @@ export function hugepageLimits(hostConfig: HostConfig, facts: Pick<HostFacts, 'c
 function normalPageSize(text: string): string {
   const match = /^(\d+)\s*([kmg])i?b?$/i.exec(text.trim());
   if (!match) return text;
-  const kilobytes = Number(match[1]) * { K: 1, M: 1024, G: 1024 * 1024 }[match[2]?.toUpperCase() === 'G' ? 'G' : match[2]?.toUpperCase() === 'M' ? 'M' : 'K'];
+  const kilobytes = Number(match[1]) * 1024 ** 'KMG'.indexOf(match[2]?.toUpperCase() ?? 'K');
   if (kilobytes % (1024 * 1024) === 0) return `${kilobytes / (1024 * 1024)}GB`;
   return kilobytes % 1024 === 0 ? `${kilobytes / 1024}MB` : `${kilobytes}KB`;
 }

@@ -13,9 +13,11 @@ const controllersV1 = ['cpu', 'cpuacct', 'cpuset', 'memory', 'devices', 'freezer
 const v1: CgroupLayout = {
   version: 1, hybrid: false, mounts: new Map(controllersV1.map((name) => [name, `/sys/fs/cgroup/${name}`])), controllers: new Set(controllersV1),
 };
-const v2: CgroupLayout = { version: 2, hybrid: false, mounts: new Map([['', '/sys/fs/cgroup']]), controllers: new Set(['cpu', 'cpuset', 'io', 'memory', 'pids', 'hugetlb']) };
+const v2: CgroupLayout = { version: 2, hybrid: false, mounts: new Map([['', '/sys/fs/cgroup']]),
+  controllers: new Set(['cpu', 'cpuset', 'io', 'memory', 'pids', 'hugetlb']) };
 const allCapabilities = new Set([
-  'CHOWN', 'DAC_OVERRIDE', 'FSETID', 'FOWNER', 'MKNOD', 'NET_RAW', 'SETGID', 'SETUID', 'SETFCAP', 'SETPCAP', 'NET_BIND_SERVICE', 'SYS_CHROOT', 'KILL', 'AUDIT_WRITE',
+  'CHOWN', 'DAC_OVERRIDE', 'FSETID', 'FOWNER', 'MKNOD', 'NET_RAW', 'SETGID', 'SETUID', 'SETFCAP', 'SETPCAP', 'NET_BIND_SERVICE', 'SYS_CHROOT',
+  'KILL', 'AUDIT_WRITE',
   'SYS_ADMIN', 'NET_ADMIN', 'SYS_TIME',
 ].map((name) => `CAP_${name}`));
 
@@ -33,7 +35,8 @@ const factsV2 = facts({ cgroup: v2, cgroupFeatures: new Set<CgroupFeature>(['swa
 const host: ResolvedHost = {
   devices: [{ path: '/dev/fuse', type: 'c', major: 10, minor: 229, fileMode: 0o666, uid: 0, gid: 0, access: 'rw' }],
   blockDevices: new Map([['/dev/vda', { major: 254, minor: 0 }]]),
-  seccomp: { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 1, architectures: ['SCMP_ARCH_X86_64'], syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] },
+  seccomp: { defaultAction: 'SCMP_ACT_ERRNO', defaultErrnoRet: 1, architectures: ['SCMP_ARCH_X86_64'],
+    syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] },
 };
 const bareHost: ResolvedHost = { devices: [], blockDevices: new Map(), seccomp: host.seccomp };
 
@@ -46,10 +49,13 @@ function someId(): ContainerId {
 function input(hostConfig: Partial<HostConfig> = {}, config: Partial<ContainerConfig> = {}, rest: Partial<SpecInput> = {}): SpecInput {
   return {
     id: someId(), config: { ...defaultContainerConfig(), ...config }, hostConfig: { ...defaultHostConfig(), ...hostConfig }, imageConfig: undefined,
-    rootfsPath: '/graph/merged', args: ['sh'], env: ['PATH=/bin'], cwd: '/', hostname: 'box', identity: { uid: 0, gid: 0, additionalGids: [] }, umask: 0o027,
+    rootfsPath: '/graph/merged', args: ['sh'], env: ['PATH=/bin'], cwd: '/', hostname: 'box', identity: { uid: 0, gid: 0, additionalGids: [] },
+    umask: 0o027,
     cgroupPath: `/isulad/${someId()}`,
-    namespaces: { network: { kind: 'private' }, ipc: { kind: 'private' }, pid: { kind: 'private' }, uts: { kind: 'private' }, cgroup: { kind: 'host' } },
-    mounts: [], etcFiles: { hosts: '/c/hosts', hostname: '/c/hostname', resolvConf: '/c/resolv.conf' }, shmPath: undefined, hooks: undefined, idMaps: undefined,
+    namespaces: { network: { kind: 'private' }, ipc: { kind: 'private' }, pid: { kind: 'private' }, uts: { kind: 'private' },
+      cgroup: { kind: 'host' } },
+    mounts: [], etcFiles: { hosts: '/c/hosts', hostname: '/c/hostname', resolvConf: '/c/resolv.conf' }, shmPath: undefined, hooks: undefined,
+    idMaps: undefined,
     initPath: undefined, ulimits: [], ...rest,
   };
 }
@@ -63,7 +69,8 @@ function golden(name: string, document: unknown): void {
 }
 
 const limits: Partial<HostConfig> = {
-  Memory: 64 << 20, MemoryReservation: 32 << 20, MemorySwap: 96 << 20, MemorySwappiness: 10, OomKillDisable: true, CpuShares: 512, NanoCpus: 1.5e9, CpusetCpus: '0-1', CpusetMems: '0',
+  Memory: 64 << 20, MemoryReservation: 32 << 20, MemorySwap: 96 << 20, MemorySwappiness: 10, OomKillDisable: true, CpuShares: 512, NanoCpus: 1.5e9,
+  CpusetCpus: '0-1', CpusetMems: '0',
   PidsLimit: 100, BlkioWeight: 300, BlkioWeightDevice: [{ Path: '/dev/vda', Weight: 200 }], BlkioDeviceReadBps: [{ Path: '/dev/vda', Rate: 1048576 }],
   BlkioDeviceWriteIOps: [{ Path: '/dev/vda', Rate: 100 }], Hugetlbs: [{ PageSize: '2M', Limit: 32 << 20 }, { PageSize: '1GB', Limit: 1 << 30 }],
   DeviceCgroupRules: ['c 7:* rwm'], KernelMemory: 50 << 20,
@@ -82,7 +89,8 @@ test('limits on cgroup v1 and v2', () => {
 
 test('a privileged container with the host\'s namespaces', () => {
   const { spec, warnings } = assembleSpec(input({ Privileged: true }, {}, {
-    namespaces: { network: { kind: 'host' }, ipc: { kind: 'host' }, pid: { kind: 'host' }, uts: { kind: 'host' }, cgroup: { kind: 'path', path: '/proc/9/ns/cgroup' } },
+    namespaces: { network: { kind: 'host' }, ipc: { kind: 'host' }, pid: { kind: 'host' }, uts: { kind: 'host' },
+      cgroup: { kind: 'path', path: '/proc/9/ns/cgroup' } },
   }), { ...host, seccomp: undefined }, facts());
   golden('privileged', { spec, warnings });
 });
@@ -118,7 +126,8 @@ test('a user other than root has its capabilities in the bounding set only, exec
   expect(spec.process.capabilities?.effective).toEqual([]);
   expect(spec.process.user).toEqual({ uid: 1000, gid: 1000, umask: 0o027, additionalGids: [5] });
   const process = execProcess({
-    config: defaultContainerConfig(), hostConfig: defaultHostConfig(), facts: facts(), identity: { uid: 0, gid: 0, additionalGids: [] }, umask: 0o022, tty: true,
+    config: defaultContainerConfig(), hostConfig: defaultHostConfig(), facts: facts(), identity: { uid: 0, gid: 0, additionalGids: [] },
+    umask: 0o022, tty: true,
     privileged: true, args: ['sh'], env: [], cwd: '', consoleSize: { height: 24, width: 80 },
   });
   expect(process.capabilities?.effective).toContain('CAP_SYS_ADMIN');
@@ -129,7 +138,8 @@ test('security options: no-new-privileges, system paths, labels where they exist
   const { spec } = assembleSpec(input({ SecurityOpt: ['no-new-privileges', 'systempaths=unconfined'] }), bareHost, facts());
   expect(spec.process.noNewPrivileges).toBe(true);
   expect(spec.linux.maskedPaths).toEqual([]);
-  const labelled = assembleSpec(input({ SecurityOpt: ['label=type:spc_t', 'apparmor=mine'] }), bareHost, facts({ selinuxEnabled: true, apparmorEnabled: true })).spec;
+  const labelled = assembleSpec(input({ SecurityOpt: ['label=type:spc_t', 'apparmor=mine'] }), bareHost,
+    facts({ selinuxEnabled: true, apparmorEnabled: true })).spec;
   expect(labelled.process.selinuxLabel).toMatch(/^system_u:system_r:spc_t:s0:c\d+,c\d+$/);
   expect(labelled.linux.mountLabel).toMatch(/^system_u:object_r:container_file_t:s0:c/);
   expect(labelled.process.apparmorProfile).toBe('mine');

@@ -25,14 +25,16 @@ export function assembleSpec(input: SpecInput, host: ResolvedHost, facts: HostFa
   const security = parseSecurityOptions(hostConfig.SecurityOpt);
   const annotations = { ...input.config.Annotations, ...hostConfig.Annotations };
   for (const name of Object.keys(annotations)) {
-    if (runtimeAnnotations.test(name)) throw new EngineError('invalidArgument', `Cannot set annotation ${name}: names that begin with run.oci. belong to the runtime`);
+    if (!runtimeAnnotations.test(name)) continue;
+    throw new EngineError('invalidArgument', `Cannot set annotation ${name}: names that begin with run.oci. belong to the runtime`);
   }
-  const resources = { ...specResources(hostConfig, host, facts, warnings), devices: specDevices(hostConfig, host).rules };
+  const devices = specDevices(hostConfig, host);
+  const resources = { ...specResources(hostConfig, host, facts, warnings), devices: devices.rules };
   const linux: Record<string, unknown> = {
     cgroupsPath: input.cgroupPath,
     resources,
     namespaces: specNamespaces(input),
-    devices: specDevices(hostConfig, host).nodes,
+    devices: devices.nodes,
     rootfsPropagation: rootfsPropagation(input),
     ...specPaths(hostConfig, security.systemPathsUnconfined),
   };

@@ -119,7 +119,7 @@ export interface ResolvedHost {
 export interface ResolvedDevice {
   /** In the container. */
   path: string;
-  type: 'c' | 'b' | 'p';
+  type: 'c' | 'b';
   major: number;
   minor: number;
   /** Permission bits. */

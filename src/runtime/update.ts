@@ -51,7 +51,7 @@ function refuseBelowUsage(what: string, limit: number, usage: string): void {
   }
 }
 
-export function writesV1(facts: HostFacts, cgroupPath: string, hostConfig: HostConfig): CgroupWrite[] {
+function writesV1(facts: HostFacts, cgroupPath: string, hostConfig: HostConfig): CgroupWrite[] {
   const writes = new Writes(facts.cgroup, cgroupPath);
   if (hostConfig.CpuShares > 0) writes.add('cpu', 'cpu.shares', hostConfig.CpuShares, '--cpu-shares');
   const { quota, period } = cpuBandwidth(hostConfig);
@@ -102,8 +102,10 @@ function addMemoryV1(writes: Writes, facts: HostFacts, hostConfig: HostConfig): 
 }
 
 const throttleFilesV1 = [
-  ['BlkioDeviceReadBps', 'blkio.throttle.read_bps_device', '--device-read-bps'], ['BlkioDeviceWriteBps', 'blkio.throttle.write_bps_device', '--device-write-bps'],
-  ['BlkioDeviceReadIOps', 'blkio.throttle.read_iops_device', '--device-read-iops'], ['BlkioDeviceWriteIOps', 'blkio.throttle.write_iops_device', '--device-write-iops'],
+  ['BlkioDeviceReadBps', 'blkio.throttle.read_bps_device', '--device-read-bps'],
+  ['BlkioDeviceWriteBps', 'blkio.throttle.write_bps_device', '--device-write-bps'],
+  ['BlkioDeviceReadIOps', 'blkio.throttle.read_iops_device', '--device-read-iops'],
+  ['BlkioDeviceWriteIOps', 'blkio.throttle.write_iops_device', '--device-write-iops'],
 ] as const;
 
 function addBlkioV1(writes: Writes, facts: HostFacts, hostConfig: HostConfig): void {
@@ -127,10 +129,12 @@ function addBlkioV1(writes: Writes, facts: HostFacts, hostConfig: HostConfig): v
 }
 
 function addHugepages(writes: Writes, facts: HostFacts, hostConfig: HostConfig, suffix: string): void {
-  for (const { pageSize, limit } of hugepageLimits(hostConfig, facts)) writes.add('hugetlb', `hugetlb.${pageSize}.${suffix}`, limit, '--hugetlb-limit');
+  for (const { pageSize, limit } of hugepageLimits(hostConfig, facts)) {
+    writes.add('hugetlb', `hugetlb.${pageSize}.${suffix}`, limit, '--hugetlb-limit');
+  }
 }
 
-export function writesV2(facts: HostFacts, cgroupPath: string, hostConfig: HostConfig): CgroupWrite[] {
+function writesV2(facts: HostFacts, cgroupPath: string, hostConfig: HostConfig): CgroupWrite[] {
   const writes = new Writes(facts.cgroup, cgroupPath);
   if (hostConfig.CpuShares > 0) writes.add('', 'cpu.weight', cpuWeightOfShares(hostConfig.CpuShares), '--cpu-shares');
   const { quota, period } = cpuBandwidth(hostConfig);

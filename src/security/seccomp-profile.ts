@@ -29,7 +29,8 @@ const rulesLimit = 4096;
 const namesLimit = 4096;
 
 const actions = new Set([
-  'SCMP_ACT_KILL', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_TRAP', 'SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE', 'SCMP_ACT_LOG', 'SCMP_ACT_ALLOW',
+  'SCMP_ACT_KILL', 'SCMP_ACT_KILL_THREAD', 'SCMP_ACT_KILL_PROCESS', 'SCMP_ACT_TRAP', 'SCMP_ACT_ERRNO', 'SCMP_ACT_TRACE', 'SCMP_ACT_LOG',
+  'SCMP_ACT_ALLOW',
 ]);
 const operators = new Set([
   'SCMP_CMP_NE', 'SCMP_CMP_LT', 'SCMP_CMP_LE', 'SCMP_CMP_EQ', 'SCMP_CMP_GE', 'SCMP_CMP_GT', 'SCMP_CMP_MASKED_EQ',
@@ -67,7 +68,9 @@ function number(value: unknown, where: string): number {
 
 function action(value: unknown, where: string): string {
   if (typeof value !== 'string' || value === '') fail(`${where}: action is empty`);
-  if (value === 'SCMP_ACT_NOTIFY') throw new EngineError('unsupported', `seccomp profile: ${where}: SCMP_ACT_NOTIFY needs a listener, which isulad has not`);
+  if (value === 'SCMP_ACT_NOTIFY') {
+    throw new EngineError('unsupported', `seccomp profile: ${where}: SCMP_ACT_NOTIFY needs a listener, which isulad has not`);
+  }
   if (!actions.has(value)) fail(`${where}: unknown action ${JSON.stringify(value.slice(0, 64))}`);
   return value;
 }
@@ -88,7 +91,8 @@ function argument(value: unknown, where: string): SeccompArgument {
   const index = number(value.index, `${where}.index`);
   if (index > 5) fail(`${where}.index: ${index} is more than 5`);
   if (typeof value.op !== 'string' || !operators.has(value.op)) fail(`${where}.op: unknown operator ${JSON.stringify(value.op)}`);
-  return { index, op: value.op, value: number(value.value ?? 0, `${where}.value`), valueTwo: number(value.valueTwo ?? value.value_two ?? 0, `${where}.valueTwo`) };
+  const valueTwo = number(value.valueTwo ?? value.value_two ?? 0, `${where}.valueTwo`);
+  return { index, op: value.op, value: number(value.value ?? 0, `${where}.value`), valueTwo };
 }
 
 function rule(value: unknown, where: string): SeccompProfileRule {

@@ -15,7 +15,9 @@ export interface SecurityOptions {
 
 /** @throws invalidArgument for an option that is not known or has no value. */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
-  const found: SecurityOptions = { noNewPrivileges: false, seccomp: undefined, apparmor: undefined, selinux: undefined, systemPathsUnconfined: false };
+  const found: SecurityOptions = {
+    noNewPrivileges: false, seccomp: undefined, apparmor: undefined, selinux: undefined, systemPathsUnconfined: false,
+  };
   for (const option of options) parseOne(option, found);
   return found;
 }
