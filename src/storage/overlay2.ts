@@ -117,7 +117,6 @@ class Overlay2 implements SnapshotDriver {
     fsyncDir(this.layout.layers);
     this.#sizes.set(chainId, sizeBytes);
     this.#layers.add(chainId);
-    failPoint('layer.committed');
   }
 
   async removeLayer(chainId: ChainId): Promise<void> {

@@ -116,7 +116,6 @@ export class BlobStore {
     fsyncDir(this.#dir);
     failPoint('image-blob');
     this.#sizes.set(digest, size);
-    failPoint('blob.stored');
   }
 
   /** Where a download that may be gone on with later is written; `adopt` ends it. */

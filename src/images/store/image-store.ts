@@ -149,7 +149,6 @@ export class ImageStore {
         for (const name of image.names) writeName(db, name, image.id);
       });
       failPoint('image-row');
-      failPoint('image.added');
       this.#remember(row, config, known?.names ?? []);
       for (const name of image.names) this.#moveName(name, image.id);
       return this.#must(image.id);
@@ -220,7 +219,6 @@ export class ImageStore {
       const image = this.#images.get(id);
       if (!image) return false;
       await this.db.write((db) => deleteImage(db, id));
-      failPoint('image.removed');
       failPoint('image-deleted');
       for (const name of image.names) this.#byName.delete(name);
       this.#images.delete(id);
