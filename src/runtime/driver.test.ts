@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, newContainerId, newExecId, silentLogger, type ContainerId, type OutputSink, type OutputStream } from '../base/index.ts';
+import { EngineError, isContainerId, newContainerId, newExecId, silentLogger, type ContainerId, type OutputSink, type OutputStream } from '../base/index.ts';
 import { cgroupDirs } from '../linux/index.ts';
 import { defaultContainerConfig, defaultHostConfig, type ContainerConfig, type HostConfig } from '../model/index.ts';
 import { execProcess, generateSpec, openRuntime, type RunningProcess, type RuntimeDriver } from './index.ts';
@@ -39,6 +39,11 @@ class Collector implements OutputSink {
   fail(error: Error): void {
     this.ended.reject(error);
   }
+}
+
+function asId(text: string): ContainerId {
+  if (!isContainerId(text)) throw new Error(`not an id: ${text}`);
+  return text;
 }
 
 interface Running {
@@ -86,8 +91,10 @@ describe.skipIf(!canRun)('containers', () => {
     });
   });
 
-  afterAll(() => {
+  afterAll(async () => {
     watch[Symbol.dispose]();
+    // What a failed test left.
+    for (const id of readdirSync(join(top, 'state/bundles'))) await driver.remove(asId(id), 'lcr', join(top, 'state/bundles', id));
     rmSync(top, { recursive: true, force: true });
   });
 
