@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, isContainerId, newContainerId, newExecId, silentLogger, type ContainerId, type OutputSink, type OutputStream } from '../base/index.ts';
+import { EngineError, isContainerId, newContainerId, newExecId, silentLogger } from '../base/index.ts';
+import type { ContainerId, OutputSink, OutputStream } from '../base/index.ts';
 import { cgroupDirs } from '../linux/index.ts';
 import { defaultContainerConfig, defaultHostConfig, type ContainerConfig, type HostConfig } from '../model/index.ts';
 import { execProcess, generateSpec, openRuntime, type RunningProcess, type RuntimeDriver } from './index.ts';
