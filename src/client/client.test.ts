@@ -148,7 +148,8 @@ test('exit codes of docker\'s messages', () => {
   const table: [string, number | undefined][] = [
     ['OCI runtime create failed: exec: "x": executable file not found in $PATH', 127], ['exec: "/x": permission denied', 126],
     ['exec: "/x": stat /x: no such file or directory', 127], ['error gathering device information "/dev/x": no such file or directory', undefined],
-    ['No such container: x', undefined], ['exec format error', 126],
+    ['No such container: x', undefined], ['OCI runtime create failed: exec /x: exec format error: it is no program', 126],
+    ['exec: "mount": executable file not found in $PATH', 127], ['exec /x: no such file or directory: its interpreter /y is not there', 127],
   ];
   for (const [message, code] of table) expect([message, exitCodeOf(message)]).toEqual([message, code]);
 });

@@ -30,11 +30,8 @@ export function daemonError(status: number, body: string): DaemonError {
  * carries the message only. A missing device or hook file is the engine's failure (guide 1.3.1.3: 125).
  */
 export function exitCodeOf(message: string): number | undefined {
-  if (/\b(?:device|hook|mount(?:ing|ed)?|bind source)\b/i.test(message)) return undefined;
-  if (/executable file not found|exec: "|\bexec\b.*no such file or directory|interpreter/i.test(message)) {
-    if (/permission denied|is a directory|exec format error/i.test(message)) return 126;
-    if (/not found|no such file or directory|interpreter/i.test(message)) return 127;
-  }
-  if (/permission denied: unknown|exec format error|not executable/i.test(message)) return 126;
-  return undefined;
+  // Runtimes and the daemon say what they could not execute as `exec: "x": why` or `exec /x: why`.
+  if (!/executable file\b.*not found|\bexec(?:: "[^"]*"| \S+): /i.test(message)) return undefined;
+  if (/permission denied|is a directory|exec format error/i.test(message)) return 126;
+  return /not found|no such file or directory/i.test(message) ? 127 : undefined;
 }

@@ -24,9 +24,10 @@ export const man: Command = {
   },
 };
 
-/** Text as roff takes it: no backslash, dash or leading dot means more than itself. */
+/** Text as roff takes it: no backslash, dash or leading dot means more than itself, and nothing but ASCII. */
 function roff(text: string): string {
-  return text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^[.']/gm, '\\&$&');
+  const escaped = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^[.']/gm, '\\&$&');
+  return escaped.replace(/[^\x00-\x7f]/gu, (char) => `\\[u${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`);
 }
 
 function heading(name: string, summary: string, synopsis: string): string {
