@@ -32,7 +32,9 @@ export function parseDetachKeys(text: string): Uint8Array {
   if (keys.length > detachKeysMax) throw new EngineError('invalidArgument', `Invalid detach keys: more than ${detachKeysMax} of them`);
   return Uint8Array.from(keys, (key) => {
     const byte = keyByte(key);
-    if (byte === undefined) throw new EngineError('invalidArgument', `Invalid detach keys (${text.slice(0, 80)}) provided: Unknown character: '${key.slice(0, 20)}'`);
+    if (byte === undefined) {
+      throw new EngineError('invalidArgument', `Invalid detach keys (${text.slice(0, 80)}) provided: Unknown character: '${key.slice(0, 20)}'`);
+    }
     return byte;
   });
 }
