@@ -1,4 +1,63 @@
-import { EngineError } from '../base/index.ts';
+import type { ContainerConfig, ImageConfigFields } from '../model/index.ts';
+import { packLayer } from '../images/layer/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
-export const commitContainer = async (_c: EngineContext, _d: Container, _r: unknown, _s: AbortSignal): Promise<{ Id: string }> => { throw new EngineError('unsupported', 'soon'); };
+import { refuseExternal } from './files.ts';
+import { publish } from './publish.ts';
+
+export interface CommitRequest {
+  reference: string;
+  comment: string;
+  author: string;
+  /** Freeze the container meanwhile. */
+  pause: boolean;
+  changes: readonly string[];
+  /** Replaces the container's configuration; undefined: the container's. */
+  config: ContainerConfig | undefined;
+}
+
+/** An image of the container's image and its changes. In the lane: it neither stops nor starts meanwhile. */
+export async function commitContainer(ctx: EngineContext, container: Container, request: CommitRequest, signal: AbortSignal): Promise<{ Id: string }> {
+  refuseExternal(container, 'commit');
+  return container.lane.run(async () => {
+    const { record } = container;
+    const freezes = request.pause && container.state.status === 'running';
+    if (freezes) await ctx.runtime.freeze(record.cgroupPath);
+    try {
+      const image = await ctx.images.commit(
+        {
+          reference: request.reference,
+          author: request.author,
+          comment: request.comment,
+          changes: request.changes,
+          config: imageFields(request.config ?? record.config),
+          parent: record.imageId === '' ? undefined : ctx.images.get(record.imageId),
+          layer: packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', signal }),
+        },
+        signal,
+      );
+      publish(ctx, container, 'commit', { imageID: image.id });
+      return { Id: image.id };
+    } finally {
+      if (freezes) await ctx.runtime.thaw(record.cgroupPath);
+    }
+  });
+}
+
+/** What of a container's configuration an image keeps. */
+function imageFields(config: ContainerConfig): ImageConfigFields {
+  return {
+    User: config.User,
+    Env: config.Env,
+    Cmd: config.Cmd,
+    Entrypoint: config.Entrypoint,
+    WorkingDir: config.WorkingDir,
+    Labels: config.Labels,
+    StopSignal: config.StopSignal,
+    ...(config.Volumes && Object.keys(config.Volumes).length > 0 ? { Volumes: config.Volumes } : {}),
+    ...(config.ExposedPorts ? { ExposedPorts: config.ExposedPorts } : {}),
+    ...(config.Healthcheck ? { Healthcheck: config.Healthcheck } : {}),
+    ...(config.Shell ? { Shell: config.Shell } : {}),
+    ...(config.OnBuild ? { OnBuild: config.OnBuild } : {}),
+  };
+}

@@ -1,6 +1,7 @@
 import { EngineError } from '../base/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
+import { isFrozenForCopy } from './root-access.ts';
 import { publish } from './publish.ts';
 
 /** How long an exit may take to show after SIGKILL before the engine reports it. */
@@ -22,7 +23,7 @@ export async function killRun(ctx: EngineContext, container: Container, byUser: 
   publish(ctx, container, 'kill', { signal: String(sigkill) });
   // Others in a shared pid namespace keep the init's cgroup busy: they go with it.
   ctx.runtime.killAll(container.record.cgroupPath);
-  if (container.state.status === 'paused') await ctx.runtime.thaw(container.record.cgroupPath);
+  if (container.state.status === 'paused' || isFrozenForCopy(container)) await ctx.runtime.thaw(container.record.cgroupPath);
   if (!(await waitForExit(run.exited, killWaitMs))) {
     throw new EngineError('timeout', `Cannot kill container ${container.id}: it did not end within ${killWaitMs / 1000} s of SIGKILL`);
   }

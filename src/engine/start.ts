@@ -120,4 +120,6 @@ async function failStart(ctx: EngineContext, container: Container, before: Conta
   if (state.status === 'created') container.dynamics.state = { status: 'created', exitCode, error: messageOf(error) };
   else if (state.status === 'exited' || state.status === 'restarting') container.dynamics.state = { ...state, exitCode, error: messageOf(error) };
   await ctx.store.saveSoon(container);
+  // Docker's rule: a --rm container that cannot be started goes away.
+  if (container.record.hostConfig.AutoRemove) await ctx.afterExit.remove(container, { StatusCode: exitCode });
 }
