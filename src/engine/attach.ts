@@ -18,7 +18,9 @@ export async function attachContainer(
   const { status } = container.state;
   if (status === 'paused') throw new EngineError('conflict', `Container ${container.id} is paused, unpause the container before attach`);
   if (status === 'restarting') throw new EngineError('conflict', `Container ${container.id} is restarting, wait until the container is running`);
-  if (status === 'removing' || status === 'dead') throw new EngineError('conflict', `Container ${container.id} is marked for removal and cannot be attached`);
+  if (status === 'removing' || status === 'dead') {
+    throw new EngineError('conflict', `Container ${container.id} is marked for removal and cannot be attached`);
+  }
   const keys = parseDetachKeys(options.detachKeys);
   const wanted = filterStreams(sink, options);
   if (options.logs) await replayLog(container, options, wanted, signal);

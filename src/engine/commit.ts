@@ -4,20 +4,12 @@ import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
 import { refuseExternal } from './files.ts';
 import { publish } from './publish.ts';
-
-export interface CommitRequest {
-  reference: string;
-  comment: string;
-  author: string;
-  /** Freeze the container meanwhile. */
-  pause: boolean;
-  changes: readonly string[];
-  /** Replaces the container's configuration; undefined: the container's. */
-  config: ContainerConfig | undefined;
-}
+import type { ContainerCommitRequest } from './types.ts';
 
 /** An image of the container's image and its changes. In the lane: it neither stops nor starts meanwhile. */
-export async function commitContainer(ctx: EngineContext, container: Container, request: CommitRequest, signal: AbortSignal): Promise<{ Id: string }> {
+export async function commitContainer(
+  ctx: EngineContext, container: Container, request: ContainerCommitRequest, signal: AbortSignal,
+): Promise<{ Id: string }> {
   refuseExternal(container, 'commit');
   return container.lane.run(async () => {
     const { record } = container;

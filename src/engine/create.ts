@@ -8,6 +8,7 @@ import type { ContainerCreateRequest, HostConfig, ImageRecord } from '../model/i
 import { Container } from './container.ts';
 import { containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { checkExternalRoot } from './external-root.ts';
 import { mergeImageConfig } from './merge-config.ts';
 import { planMounts } from './mounts.ts';
 import { parseLogOptions } from './logs/index.ts';
@@ -27,6 +28,7 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
   const { config, args } = merged;
   if (args.length === 0) throw new EngineError('invalidArgument', 'No command specified');
   const log = parseLogOptions(hostConfig.LogConfig, ctx.options.containerLog);
+  if (hostConfig.ExternalRootfs !== '') checkExternalRoot(hostConfig.ExternalRootfs);
   if (hostConfig.HookSpec !== '') loadHooks(hostConfig.HookSpec);
   checkNamespaces(ctx, hostConfig);
   const id = newContainerId();
@@ -66,7 +68,8 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
       logPath: log.disabled ? '' : join(directory, 'console.log'),
     };
     const dynamics: ContainerDynamics = {
-      state: { status: 'created' }, process: undefined, bootId: '', restartCount: 0, manuallyStopped: false, runtime: hostConfig.Runtime, health: undefined,
+      state: { status: 'created' }, process: undefined, bootId: '', restartCount: 0, manuallyStopped: false,
+      runtime: hostConfig.Runtime, health: undefined,
     };
     const container = new Container(record, dynamics);
     // The image may have been removed while this was made.

@@ -53,11 +53,13 @@ export function openEngine(parts: EngineParts): Engine {
   };
   const execs = new ExecRegistry(ctx);
   images.bind({
-    uses: (id) => store.all().filter((container) => container.record.imageId === id).map((container) => ({ containerId: container.id, running: container.isRunning })),
+    uses: (id) =>
+      store.all().filter(({ record }) => record.imageId === id).map((container) => ({ containerId: container.id, running: container.isRunning })),
     event: (action, id, attributes) => events.publish('image', action, id, attributes),
   });
   volumes.bind({
-    uses: (name) => store.all().filter((container) => container.record.mounts.some((m) => m.type === 'volume' && m.source === name)).map((container) => container.id),
+    uses: (name) =>
+      store.all().filter(({ record }) => record.mounts.some((m) => m.type === 'volume' && m.source === name)).map(({ id }) => id),
     event: (action, name, attributes) => events.publish('volume', action, name, attributes),
   });
   let watch: Disposable | undefined;

@@ -19,7 +19,8 @@ const maxEndedExecs = 64;
 const maxOpenExecs = 4096;
 
 const probeConfig: ExecConfig = {
-  AttachStdin: false, AttachStdout: true, AttachStderr: true, DetachKeys: '', Tty: false, Env: [], Cmd: [], Privileged: false, User: '', WorkingDir: '',
+  AttachStdin: false, AttachStdout: true, AttachStderr: true, DetachKeys: '', Tty: false, Env: [], Cmd: [], Privileged: false, User: '',
+  WorkingDir: '',
 };
 
 export interface ExecStart {

@@ -6,6 +6,7 @@ import type { ExitFacts } from '../model/index.ts';
 import type { Container, RunHandles } from './container.ts';
 import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { unmountExternalRoot } from './external-root.ts';
 import { stopMounts } from './mounts-start.ts';
 import { publish } from './publish.ts';
 import { nextRestartDelay, restartsAfterExit } from './restart-policy.ts';
@@ -49,7 +50,8 @@ export async function settleExit(ctx: EngineContext, container: Container, run: 
   const isSaved = removes || (await ctx.store.saveSoon(container));
   if (!removes) failPoint('exit.saved');
   if (facts.oomKilled) publish(ctx, container, 'oom');
-  publish(ctx, container, 'die', { exitCode: String(facts.exitCode), execDuration: String(Math.max(0, Math.round((facts.finishedAt - facts.startedAt) / 1000))) });
+  const ranSeconds = Math.max(0, Math.round((facts.finishedAt - facts.startedAt) / 1000));
+  publish(ctx, container, 'die', { exitCode: String(facts.exitCode), execDuration: String(ranSeconds) });
   const result = { StatusCode: facts.exitCode };
   container.settleWaiters(restarts ? ['next-exit'] : ['next-exit', 'not-running'], result);
   // Not saved: the exit file stays for the next start.
@@ -85,6 +87,7 @@ async function undoMounts(ctx: EngineContext, container: Container, bundle: stri
   const { mounts } = container.record;
   await stopMounts({ container: container.id, mounts, directory: join(bundle, 'mounts'), volumes: ctx.volumes });
   umountAll(shmDirectory(bundle));
+  if (container.record.hostConfig.ExternalRootfs !== '') unmountExternalRoot(bundle);
 }
 
 /** Waits the back-off and starts the container again, unless someone stops, removes or starts it before. */

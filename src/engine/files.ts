@@ -7,7 +7,7 @@ import type { EngineContext } from './context.ts';
 import { openRoot } from './root-access.ts';
 import { identityRootOf } from './spec-input.ts';
 import type { RootAccess } from './root-access.ts';
-import type { PathStat } from './types.ts';
+import type { ArchivePutOptions, PathStat } from './types.ts';
 
 /** A copy that moves no byte for so long is given up: it holds its container frozen. */
 const copyStallMs = 60_000;
@@ -35,7 +35,9 @@ export async function archiveStat(ctx: EngineContext, container: Container, path
   return access.files.stat(path);
 }
 
-export async function archiveGet(ctx: EngineContext, container: Container, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: Readable }> {
+export async function archiveGet(
+  ctx: EngineContext, container: Container, path: string, signal: AbortSignal,
+): Promise<{ stat: PathStat; tar: Readable }> {
   checkPath(path);
   const access = await openRoot(ctx, container, { freeze: true });
   try {
@@ -48,7 +50,7 @@ export async function archiveGet(ctx: EngineContext, container: Container, path:
 }
 
 export async function archivePut(
-  ctx: EngineContext, container: Container, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal,
+  ctx: EngineContext, container: Container, path: string, tar: Readable, options: ArchivePutOptions, signal: AbortSignal,
 ): Promise<void> {
   checkPath(path);
   await using access = await openRoot(ctx, container, { freeze: true });
@@ -77,7 +79,8 @@ function withStallLimit(source: Readable): Readable {
       done(null, chunk);
     },
   });
-  const timer = setTimeout(() => passing.destroy(new EngineError('timeout', `The copy was given up: nothing moved for ${copyStallMs / 1000} s`)), copyStallMs);
+  const giveUp = () => passing.destroy(new EngineError('timeout', `The copy was given up: nothing moved for ${copyStallMs / 1000} s`));
+  const timer = setTimeout(giveUp, copyStallMs);
   passing.once('close', () => {
     clearTimeout(timer);
     source.destroy();

@@ -4,6 +4,7 @@ import type { ContainerState } from '../model/index.ts';
 import type { Container } from './container.ts';
 import { containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
+import { consoleAnnotations, parseLogOptions } from './logs/index.ts';
 import { mountPointsOf } from './mounts.ts';
 import type { ContainerInspect, ContainerSummary, MountPoint, NetworkSettings } from './types.ts';
 
@@ -117,7 +118,11 @@ export async function inspectContainer(ctx: EngineContext, container: Container,
     GraphDriver: { Name: ctx.snapshots.name, Data: external ? {} : graphData(ctx, container) },
     ...(size && !external ? await sizes(ctx, container) : {}),
     Mounts: mountPoints(ctx, container),
-    Config: { ...record.config, Image: record.imageName },
+    Config: {
+      ...record.config,
+      Image: record.imageName,
+      Annotations: { ...consoleAnnotations(parseLogOptions(record.hostConfig.LogConfig, ctx.options.containerLog), record.logPath), ...record.config.Annotations },
+    },
     NetworkSettings: networkSettings(container),
   };
 }

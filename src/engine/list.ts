@@ -52,7 +52,8 @@ const filterTests: Record<string, (ctx: EngineContext, values: readonly string[]
     const bounds = values.map((value) => ctx.store.find(value));
     return (c) => bounds.every((bound) => bound !== c && c.record.createdAt > bound.record.createdAt);
   },
-  volume: (_ctx, values) => (c) => c.record.mounts.some((mount) => (mount.type === 'volume' && values.includes(mount.source)) || values.includes(mount.target)),
+  volume: (_ctx, values) => (c) =>
+    c.record.mounts.some((mount) => (mount.type === 'volume' && values.includes(mount.source)) || values.includes(mount.target)),
   network: (_ctx, values) => (c) => values.includes(c.record.hostConfig.NetworkMode),
   runtime: (_ctx, values) => (c) => values.includes(c.dynamics.runtime),
   'is-task': (_ctx, values) => () => values.every((value) => value === 'false' || value === '0'),

@@ -4,9 +4,8 @@ import { EngineError, errnoOf, messageOf } from '../base/index.ts';
 import { bindMount, mountOf, O_PATH, openat2, readMounts, RESOLVE_IN_ROOT, umountAll } from '../linux/index.ts';
 import type { ResolvedMount } from '../runtime/index.ts';
 import type { VolumeService } from '../volumes/index.ts';
+import { mountByProgram } from './mount-program.ts';
 import type { PlannedMount } from './mounts.ts';
-
-const mountTimeoutMs = 30_000;
 
 export interface StartMountsRequest {
   readonly container: string;
@@ -169,17 +168,6 @@ async function imageSource(request: StartMountsRequest, mount: PlannedMount, ind
   }
   if (!isFile) throw new EngineError('invalidArgument', `invalid mount config for type "${mount.type}": ${mount.source} is no regular file`);
   const place = makePlace(request, index, true);
-  const child = Bun.spawn(['mount', '-n', '-t', mount.type, '-o', 'ro,nodev,loop', '--', mount.source, place], {
-    stdin: 'ignore', stdout: 'ignore', stderr: 'pipe', timeout: mountTimeoutMs, killSignal: 'SIGKILL',
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
-  });
-  const [stderr, status] = await Promise.all([child.stderr.text(), child.exited]);
-  if (status !== 0) {
-    const reason = stderr.trim().split('\n')[0]?.slice(0, 300) ?? '';
-    throw new EngineError(
-      'invalidArgument',
-      `Cannot mount ${mount.type} image ${mount.source}: ${reason === '' ? `mount ended with status ${status}` : reason}`,
-    );
-  }
+  await mountByProgram(`${mount.type} image`, mount.source, place, { type: mount.type, flags: 'ro,nodev,loop' });
   return place;
 }

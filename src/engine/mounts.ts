@@ -103,7 +103,9 @@ export async function planMounts(request: PlanRequest, sources: PlanSources): Pr
         mounts.push(mount);
         continue;
       }
-      const volume = await sources.volumes.create({ Name: wish.name, Driver: wish.driver, DriverOpts: wish.options, Labels: wish.labels }, request.container);
+      const volume = await sources.volumes.create(
+        { Name: wish.name, Driver: wish.driver, DriverOpts: wish.options, Labels: wish.labels }, request.container,
+      );
       if (mount.anonymous) {
         anonymous.push(volume.Name);
         pins.push(sources.volumes.pin(volume.Name));

@@ -8,7 +8,9 @@ import { topOf } from './top.ts';
 import type { LogOptions } from './types.ts';
 
 /** Delivers a container's log; with `follow` until it neither runs nor is about to be restarted. */
-export async function containerLogs(ctx: EngineContext, container: Container, options: LogOptions, sink: OutputSink, signal: AbortSignal): Promise<void> {
+export async function containerLogs(
+  ctx: EngineContext, container: Container, options: LogOptions, sink: OutputSink, signal: AbortSignal,
+): Promise<void> {
   const { record } = container;
   if (record.logPath === '') {
     throw new EngineError('unsupported', 'configured logging driver does not support reading: logging is disabled for this container');

@@ -44,6 +44,8 @@ export interface ContainerDynamics {
   /** The runtime it runs under (`isula start -R` may change it). */
   runtime: string;
   health: HealthState | undefined;
+  /** Limits are being changed: the cgroup may not be as the record says. */
+  updating?: boolean;
   /** A removal under way takes the anonymous volumes with it. */
   removesVolumes?: boolean;
 }

@@ -11,6 +11,7 @@ import { scheduleRestart, settleExit } from './exit.ts';
 import { discardContainer } from './remove.ts';
 import { startsWithDaemon } from './restart-policy.ts';
 import { adoptRun, startContainer } from './start.ts';
+import { finishUpdate } from './update.ts';
 import { watchRun } from './watch.ts';
 
 /** Containers that are cleaned or settled at once. */
@@ -29,7 +30,10 @@ export async function recoverEngine(ctx: EngineContext): Promise<void> {
   const live = new Set(containers.map((container) => container.id));
   const running = new Set<ContainerId>();
   for (const container of containers) if (isStillRunning(ctx, container)) running.add(container.id);
-  const mounted = [...running].flatMap((id) => ctx.store.get(id)?.record.mounts.filter((m) => m.type === 'volume').map((m) => ({ volume: m.source, container: id })) ?? []);
+  const mounted = [...running].flatMap((id) => {
+    const mounts = ctx.store.get(id)?.record.mounts ?? [];
+    return mounts.filter((mount) => mount.type === 'volume').map((mount) => ({ volume: mount.source, container: id }));
+  });
   await cleanOrphans(ctx, running);
   await ctx.volumes.recover(mounted, live);
   failPoint('recover.volumes');
@@ -53,6 +57,10 @@ function adopt(ctx: EngineContext, container: Container): void {
     container.dynamics.state = { ...state, status };
     void container.lane.run(() => ctx.store.saveSoon(container));
   }
+  container.lane.run(() => finishUpdate(ctx, container)).catch((error: unknown) => {
+    ctx.logger.error(`Cannot finish the update of container ${container.id}: ${messageOf(error)}`);
+  });
+  ctx.runtime.forgetExecs(bundlePath(ctx.options, container.id));
   watchRun(ctx, container, adoptRun(container));
   if (status === 'paused') ctx.health.pause(container.id);
 }

@@ -45,7 +45,8 @@ function refuseRunning(container: Container, force: boolean): void {
   if (force) return;
   const { status } = container.state;
   if (status !== 'running' && status !== 'paused' && status !== 'restarting') return;
-  const advice = status === 'paused' ? 'Unpause and then stop the container before attempting removal or force remove' : 'Stop the container before attempting removal or force remove';
+  const first = status === 'paused' ? 'Unpause and then stop' : 'Stop';
+  const advice = `${first} the container before attempting removal or force remove`;
   throw new EngineError('conflict', `You cannot remove a ${status} container ${container.id}. ${advice}`);
 }
 

@@ -1,10 +1,10 @@
 import type { RestartPolicy } from '../model/index.ts';
 
 /** Docker's back-off: 100 ms, doubled by every restart that follows, at most one minute; a run of 10 s or more resets it. */
-export const restartDelay = { firstMs: 100, maxMs: 60_000, resetAfterMs: 10_000 } as const;
+const restartDelay = { firstMs: 100, maxMs: 60_000, resetAfterMs: 10_000 } as const;
 
 /** The exit code of a container whose init asked for a reboot (guide 2.3.4: ended by SIGHUP). */
-export const rebootExitCode = 129;
+const rebootExitCode = 129;
 
 export interface ExitSituation {
   exitCode: number;

@@ -5,22 +5,27 @@ import { EngineError, writeFileDurably } from '../base/index.ts';
 import { mount, MS_NODEV, MS_NOEXEC, MS_NOSUID } from '../linux/index.ts';
 import type { NamespaceChoice, SpecInput } from '../runtime/index.ts';
 import { lookupUser } from '../security/index.ts';
+import { resolveCdi } from './cdi.ts';
 import type { Container } from './container.ts';
 import { bundlePath, containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { mergeEnv } from './env.ts';
 import { etcFilesIn, writeEtcFiles } from './etc-files.ts';
+import { externalRootOf } from './external-root.ts';
 import { loadHooks, mergeHooks } from './hooks.ts';
 import { startMounts } from './mounts-start.ts';
 import type { ContainerRecord } from './record.ts';
 
 /** Where the distributions put a small init, in the order of preference. */
-const initCandidates = ['/usr/bin/docker-init', '/usr/sbin/docker-init', '/usr/bin/tini', '/usr/bin/tini-static', '/usr/libexec/podman/catatonit', '/usr/bin/catatonit'];
+const initCandidates = [
+  '/usr/bin/docker-init', '/usr/sbin/docker-init', '/usr/bin/tini', '/usr/bin/tini-static', '/usr/libexec/podman/catatonit', '/usr/bin/catatonit',
+];
 
 /** The container's root as the host sees it. */
 export function rootPathOf(ctx: EngineContext, container: Container): string {
   const external = container.record.hostConfig.ExternalRootfs;
-  return external === '' ? ctx.snapshots.rootPath(container.id) : external;
+  if (external === '') return ctx.snapshots.rootPath(container.id);
+  return externalRootOf(external, bundlePath(ctx.options, container.id), container.isRunning);
 }
 
 /** Guide 1.3.1.1: users of an external rootfs are looked up in the host's files. */
@@ -44,7 +49,9 @@ export function umaskOf(ctx: EngineContext, record: ContainerRecord): number {
 export async function prepareSpecInput(ctx: EngineContext, container: Container, rootfsPath: string): Promise<SpecInput> {
   const { record, dynamics } = container;
   const { config, hostConfig, id } = record;
-  const identity = lookupUser(identityRootOf(ctx, container), config.User, hostConfig.GroupAdd);
+  const cdi = resolveCdi(hostConfig.CDIDevices, ctx.logger);
+  const user = lookupUser(identityRootOf(ctx, container), config.User, hostConfig.GroupAdd);
+  const identity = { ...user, additionalGids: [...new Set([...user.additionalGids, ...cdi.additionalGids])] };
   const bundle = bundlePath(ctx.options, id);
   writeGeneratedConfig(ctx, record, identity);
   const hostname = hostnameOf(ctx, record);
@@ -60,11 +67,11 @@ export async function prepareSpecInput(ctx: EngineContext, container: Container,
   return {
     id,
     config,
-    hostConfig: { ...hostConfig, Runtime: dynamics.runtime },
+    hostConfig: { ...hostConfig, Runtime: dynamics.runtime, Devices: [...hostConfig.Devices, ...cdi.devices] },
     imageConfig: record.imageConfig,
     rootfsPath,
     args: [...record.args],
-    env: mergeEnv([...(config.Tty ? ['TERM=xterm'] : []), `HOME=${identity.home}`, `HOSTNAME=${hostname}`], config.Env),
+    env: mergeEnv([...(config.Tty ? ['TERM=xterm'] : []), `HOME=${identity.home}`, `HOSTNAME=${hostname}`], config.Env, cdi.env),
     cwd: config.WorkingDir || '/',
     hostname,
     identity,
@@ -77,10 +84,10 @@ export async function prepareSpecInput(ctx: EngineContext, container: Container,
       uts: namespaceOf(ctx, hostConfig.UTSMode, 'uts'),
       cgroup: cgroupNamespace(ctx, container),
     },
-    mounts,
+    mounts: [...mounts, ...cdi.mounts],
     etcFiles: etcFilesOf(ctx, record, hostname),
     shmPath: shmPathOf(ctx, container, bundle),
-    hooks: mergeHooks(ctx.options.defaultHooks, hostConfig.HookSpec === '' ? undefined : loadHooks(hostConfig.HookSpec)),
+    hooks: mergeHooks(ctx.options.defaultHooks, hostConfig.HookSpec === '' ? undefined : loadHooks(hostConfig.HookSpec), cdi.hooks),
     idMaps: undefined,
     initPath: hostConfig.Init ? findInit() : undefined,
     ulimits: mergeUlimits(ctx, record),
@@ -118,7 +125,8 @@ function namespaceOf(ctx: EngineContext, mode: string, kind: 'net' | 'ipc' | 'pi
   if (!mode.startsWith('container:')) return { kind: 'private' };
   const donor = donorOf(ctx, mode, kind);
   if (kind === 'ipc' && (donor.record.hostConfig.IpcMode === 'private' || donor.record.hostConfig.IpcMode === 'none')) {
-    throw new EngineError('conflict', `cannot join IPC of container ${donor.id}: non-shareable IPC (hint: use IpcMode:shareable for the donor container)`);
+    const hint = 'hint: use IpcMode:shareable for the donor container';
+    throw new EngineError('conflict', `cannot join IPC of container ${donor.id}: non-shareable IPC (${hint})`);
   }
   return { kind: 'path', path: `/proc/${donor.dynamics.process?.pid ?? 0}/ns/${kind}` };
 }
@@ -179,7 +187,8 @@ function shmDirectoryOfDonor(ctx: EngineContext, mode: string): string {
 function findInit(): string {
   const found = initCandidates.find((path) => existsSync(path) && statSync(path).isFile());
   if (!found) {
-    throw new EngineError('unsupported', `Cannot run an init in the container: the host has none of ${initCandidates.join(', ')} (package tini or catatonit)`);
+    const places = initCandidates.join(', ');
+    throw new EngineError('unsupported', `Cannot run an init in the container: the host has none of ${places} (package tini or catatonit)`);
   }
   return found;
 }
@@ -187,6 +196,8 @@ function findInit(): string {
 /** The container's limits over the daemon's defaults (guide 1.3.3.8). */
 function mergeUlimits(ctx: EngineContext, record: ContainerRecord): { name: string; soft: number; hard: number }[] {
   const merged = new Map<string, { name: string; soft: number; hard: number }>();
-  for (const { Name, Soft, Hard } of [...ctx.options.defaultUlimits, ...record.hostConfig.Ulimits]) merged.set(Name, { name: Name, soft: Soft, hard: Hard });
+  for (const { Name, Soft, Hard } of [...ctx.options.defaultUlimits, ...record.hostConfig.Ulimits]) {
+    merged.set(Name, { name: Name, soft: Soft, hard: Hard });
+  }
   return [...merged.values()];
 }

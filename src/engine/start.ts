@@ -6,6 +6,7 @@ import type { Container, RunHandles } from './container.ts';
 import { bundlePath, containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { cleanRun } from './exit.ts';
+import { mountExternalRoot } from './external-root.ts';
 import { parseLogOptions } from './logs/index.ts';
 import { publish } from './publish.ts';
 import { prepareSpecInput } from './spec-input.ts';
@@ -82,10 +83,12 @@ async function launch(ctx: EngineContext, container: Container, bundle: string, 
   const { hostConfig, config } = record;
   // A run that a crash or a failed cleaning left under this id is in the way.
   ctx.runtime.clearExit(record.id);
-  const rootfsPath = hostConfig.ExternalRootfs === '' ? await ctx.snapshots.mountContainer(record.id) : hostConfig.ExternalRootfs;
-  failPoint('start.mounted');
   mkdirSync(containerDir(ctx.options, record.id), { recursive: true, mode: 0o700 });
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
+  const rootfsPath = hostConfig.ExternalRootfs === ''
+    ? await ctx.snapshots.mountContainer(record.id)
+    : await mountExternalRoot(hostConfig.ExternalRootfs, bundle, { readOnly: hostConfig.ReadonlyRootfs });
+  failPoint('start.mounted');
   const input = await prepareSpecInput(ctx, container, rootfsPath);
   const { spec, warnings } = generateSpec(input, ctx.runtime.facts);
   for (const warning of warnings) ctx.logger.warn(`Container ${record.id}: ${warning}`);

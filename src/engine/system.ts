@@ -18,7 +18,7 @@ function osRelease(): { name: string; version: string } {
 const unameNames: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64', riscv64: 'riscv64' };
 const goNames: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64', riscv64: 'riscv64' };
 
-export function hostArchitecture(): string {
+function hostArchitecture(): string {
   return goNames[process.arch] ?? process.arch;
 }
 
@@ -29,7 +29,10 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
   const count = (...wanted: string[]) => containers.filter((container) => wanted.includes(container.state.status)).length;
   const { facts, choice } = runtime;
   const os = osRelease();
-  const security = [...(facts.seccompSupported ? ['name=seccomp,profile=builtin'] : []), ...(facts.apparmorEnabled ? ['name=apparmor'] : []), ...(facts.selinuxEnabled ? ['name=selinux'] : [])];
+  const security: string[] = [];
+  if (facts.seccompSupported) security.push('name=seccomp,profile=builtin');
+  if (facts.apparmorEnabled) security.push('name=apparmor');
+  if (facts.selinuxEnabled) security.push('name=selinux');
   const has = (controller: string) => facts.cgroup.controllers.has(controller);
   return {
     ID: ctx.bootId,
@@ -78,7 +81,9 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: options.version,
-    Runtimes: Object.fromEntries([...runtime.runtimes()].map(([name, { path, args }]) => [name, { path, ...(args.length > 0 ? { runtimeArgs: args } : {}) }])),
+    Runtimes: Object.fromEntries(
+      [...runtime.runtimes()].map(([name, { path, args }]) => [name, { path, ...(args.length > 0 ? { runtimeArgs: args } : {}) }]),
+    ),
     DefaultRuntime: options.defaultRuntime,
     Swarm: { NodeID: '', NodeAddr: '', LocalNodeState: 'inactive', ControlAvailable: false, Error: '', RemoteManagers: null },
     LiveRestoreEnabled: true,
@@ -91,7 +96,7 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
     Warnings: null,
     // isula
     HugetlbPageSizes: hugetlbPageSizes(),
-    RuntimeChoice: { Name: choice.name, Path: choice.path, Version: choice.version, Reason: choice.reason, Monitor: `conmon ${choice.conmonVersion}` },
+    RuntimeChoice: { Name: choice.name, Path: choice.path, Version: choice.version, Reason: choice.reason, Monitor: choice.conmonVersion },
     ...options.facts,
   };
 }
@@ -130,7 +135,10 @@ export function systemVersion(ctx: EngineContext): Record<string, unknown> {
     KernelVersion: facts.kernelRelease,
     BuildTime: '',
     Components: [
-      { Name: 'Engine', Version: options.version, Details: { Arch: arch, GitCommit: options.gitCommit, KernelVersion: facts.kernelRelease, Os: 'linux' } },
+      {
+        Name: 'Engine', Version: options.version,
+        Details: { Arch: arch, GitCommit: options.gitCommit, KernelVersion: facts.kernelRelease, Os: 'linux' },
+      },
       { Name: choice.name, Version: choice.version, Details: { Path: choice.path, Reason: choice.reason } },
       { Name: 'conmon', Version: choice.conmonVersion, Details: {} },
     ],

@@ -197,6 +197,25 @@ export interface PathStat {
   linkTarget: string;
 }
 
+export interface ArchivePutOptions {
+  /** Refuse to replace a directory by something else, and the reverse. */
+  noOverwriteDirNonDir: boolean;
+  /** Give the files to the container's user. */
+  copyUidGid: boolean;
+}
+
+export interface ContainerCommitRequest {
+  container: string;
+  reference: string;
+  comment: string;
+  author: string;
+  /** Freeze the container meanwhile. */
+  pause: boolean;
+  changes: readonly string[];
+  /** Replaces the container's configuration; undefined: the container's. */
+  config: ContainerConfig | undefined;
+}
+
 export interface ContainerOperations {
   create(request: ContainerCreateRequest): Promise<{ Id: string; Warnings: string[] }>;
   inspect(reference: string, options?: { size?: boolean }): Promise<ContainerInspect>;
@@ -226,15 +245,17 @@ export interface ContainerOperations {
   resize(reference: string, height: number, width: number): Promise<void>;
   execCreate(reference: string, config: ExecConfig): Promise<string>;
   /** `sink` undefined: detached. */
-  execStart(execId: string, options: { sink: OutputSink | undefined; tty: boolean; consoleSize?: [number, number]; signal?: AbortSignal }): Promise<ProcessSession | undefined>;
+  execStart(
+    execId: string, options: { sink: OutputSink | undefined; tty: boolean; consoleSize?: [number, number]; signal?: AbortSignal },
+  ): Promise<ProcessSession | undefined>;
   execInspect(execId: string): ExecInspect;
   execResize(execId: string, height: number, width: number): Promise<void>;
   changes(reference: string): Promise<{ Path: string; Kind: 0 | 1 | 2 }[]>;
   export(reference: string, signal: AbortSignal): Promise<Readable>;
   archiveStat(reference: string, path: string): Promise<PathStat>;
   archiveGet(reference: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: Readable }>;
-  archivePut(reference: string, path: string, tar: Readable, options: { noOverwriteDirNonDir: boolean; copyUidGid: boolean }, signal: AbortSignal): Promise<void>;
-  commit(request: { container: string; reference: string; comment: string; author: string; pause: boolean; changes: readonly string[]; config: ContainerConfig | undefined }, signal: AbortSignal): Promise<{ Id: string }>;
+  archivePut(reference: string, path: string, tar: Readable, options: ArchivePutOptions, signal: AbortSignal): Promise<void>;
+  commit(request: ContainerCommitRequest, signal: AbortSignal): Promise<{ Id: string }>;
   prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
 }
 

@@ -18,8 +18,6 @@ export interface ExitFacts {
   readonly finishedAt: number;
 }
 
-export type ContainerStatus = ContainerState['status'];
-
 export type HealthStatus = 'none' | 'starting' | 'healthy' | 'unhealthy';
 
 export interface HealthProbeResult {

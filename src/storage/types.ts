@@ -1,11 +1,5 @@
 import type { ChainId, ContainerId } from '../base/index.ts';
 
-/** Id maps of a user namespace, for layers and containers that are owned by shifted ids. */
-export interface IdShift {
-  readonly uid: number;
-  readonly gid: number;
-}
-
 /** A layer being unpacked: a directory of its own that becomes the layer by one rename, or goes away. */
 export interface LayerStaging extends AsyncDisposable {
   /** Extract into this directory (overlay2 form: whiteouts as 0/0 character devices, opaque directories by xattr). */
