@@ -27,7 +27,7 @@ export function humanDuration(ms: number): string {
 }
 
 /** Docker's STATUS column. */
-export function statusText(container: Container, now: number): string {
+function statusText(container: Container, now: number): string {
   const state = container.state;
   const health = container.dynamics.health?.Status ?? 'none';
   switch (state.status) {
