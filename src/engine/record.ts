@@ -49,9 +49,3 @@ export interface ContainerDynamics {
   /** A removal under way takes the anonymous volumes with it. */
   removesVolumes?: boolean;
 }
-
-/** The stored form of one container. */
-export interface StoredContainer {
-  record: ContainerRecord;
-  dynamics: ContainerDynamics;
-}

@@ -37,6 +37,7 @@ export class StateDb implements Disposable {
   #flush(): void {
     this.#scheduled = false;
     const batch = this.#queue;
+    if (batch.length === 0) return;
     this.#queue = [];
     const done: Write[] = [];
     try {
