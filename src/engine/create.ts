@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError, failPoint, newContainerId, nowMs } from '../base/index.ts';
 import type { ContainerId } from '../base/index.ts';
-import { defaultShmBytes, storageSizeBytes, validateCreate } from '../model/index.ts';
+import { defaultShmBytes, parsePlatform, storageSizeBytes, validateCreate } from '../model/index.ts';
 import type { ContainerCreateRequest, HostConfig, ImageRecord } from '../model/index.ts';
 import { Container } from './container.ts';
 import { containerDir } from './context.ts';
@@ -23,7 +23,7 @@ import type { ContainerDynamics, ContainerRecord } from './record.ts';
 export async function createContainer(ctx: EngineContext, request: ContainerCreateRequest): Promise<{ Id: string; Warnings: string[] }> {
   const warnings = validateCreate(request, ctx.runtime.facts);
   const hostConfig = completeHostConfig(ctx, request.hostConfig);
-  const image = hostConfig.ExternalRootfs === '' ? resolveImage(ctx, request.config.Image) : undefined;
+  const image = hostConfig.ExternalRootfs === '' ? resolveImage(ctx, request) : undefined;
   const merged = mergeImageConfig(request.config, image?.config.config, hostConfig);
   const { config, args } = merged;
   if (args.length === 0) throw new EngineError('invalidArgument', 'No command specified');
@@ -86,9 +86,15 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
   }
 }
 
-function resolveImage(ctx: EngineContext, reference: string): ImageRecord {
+/** The image, which must be one of the platform that is asked for: docker's client fetches what is not found. */
+function resolveImage(ctx: EngineContext, { config: { Image: reference }, platform: wanted }: ContainerCreateRequest): ImageRecord {
   if (reference === '') throw new EngineError('invalidArgument', 'Config.Image is empty: an image or an external rootfs is needed');
-  return ctx.images.resolve(reference);
+  const image = ctx.images.resolve(reference);
+  if (wanted === '') return image;
+  const { os, architecture, variant } = parsePlatform(wanted, ctx.runtime.facts.architecture);
+  const { config } = image;
+  if (config.os === os && config.architecture === architecture && (variant === undefined || (config.variant ?? variant) === variant)) return image;
+  throw new EngineError('notFound', `No such image: ${reference} of platform ${wanted}: the one that is here is of ${config.os}/${config.architecture}`);
 }
 
 /** Fills what the daemon decides: runtime, shared memory, network. */

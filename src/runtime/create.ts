@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, messageOf } from '../base/index.ts';
 import { processStartTime } from '../linux/index.ts';
@@ -7,6 +7,7 @@ import { conmonArguments, killConmon, startConmon, type Conmon } from './conmon.
 import type { DriverContext } from './context.ts';
 import { explainExecutable } from './executable.ts';
 import { runtimeFailure } from './failure.ts';
+import { hookErrors } from './hook-errors.ts';
 import { ociJson } from './oci-json.ts';
 import { splitOwnLimits } from './own-limits.ts';
 import { removeContainer } from './remove.ts';
@@ -15,7 +16,6 @@ import type { CreateRequest, OciSpec, RunningProcess } from './types.ts';
 
 /** conmon forks and writes its pid file within this, or the host is in trouble. */
 const forkTimeoutMs = 30_000;
-const hookErrorsLimitBytes = 1000;
 
 /**
  * Makes a container up to the point where its init waits for `start`: one child, conmon, which runs the runtime's create.
@@ -102,17 +102,10 @@ async function waitForPid(conmon: Conmon, request: CreateRequest): Promise<numbe
     if (forked instanceof EngineError) throw forked;
     if (message !== undefined && message.data > 0) return message.data;
     const text = message?.message || (await conmon.errorText);
-    throw runtimeFailure(withHookErrors(request.bundlePath, text), { action: 'create', args: init.args, cwd: init.cwd });
+    throw runtimeFailure(/hook/.test(text) ? `${hookErrors(request.bundlePath)}\n${text}` : text, { action: 'create', args: init.args, cwd: init.cwd });
   } finally {
     stop.clear();
   }
-}
-
-/** crun leaves what a failed hook wrote in a file of the bundle; runc quotes it. */
-function withHookErrors(bundlePath: string, text: string): string {
-  const path = join(bundlePath, bundleFiles.hookErrors);
-  if (!/hook/.test(text) || !existsSync(path)) return text;
-  return `${readFileSync(path, 'utf8').slice(-hookErrorsLimitBytes)}\n${text}`;
 }
 
 async function undo(ctx: DriverContext, request: CreateRequest): Promise<void> {

@@ -9,9 +9,10 @@ import { bundleFiles, readLaunch } from './bundle.ts';
 import type { DriverContext, ResolvedRuntime } from './context.ts';
 import { sendReopenLog, sendWindowSize } from './control.ts';
 import { createContainer } from './create.ts';
-import { execInContainer } from './exec.ts';
+import { execInContainer, forgetExecs } from './exec.ts';
 import { ExitWatch, readExit } from './exits.ts';
 import { runtimeFailure } from './failure.ts';
+import { reportingHooks } from './hook-errors.ts';
 import { readHostFacts } from './host-facts.ts';
 import { chooseRuntime, crunRefusal, readUnifiedControllers, takesSeccompProgram, VersionProbe } from './probe.ts';
 import { removeContainer } from './remove.ts';
@@ -38,16 +39,22 @@ export interface RuntimeOptions {
   runtimes: Record<string, { path: string; args?: string[] }>;
   /** `lcr`, `crun`, `runc` or one of `runtimes`. */
   defaultRuntime: string;
+  /** The daemon's selinux-enabled: containers get SELinux labels. */
+  selinux?: boolean;
 }
 
 /**
  * Opens the driver that runs containers with conmon and an OCI runtime. Asks the installed programs once and keeps the answers, so
  * that a start costs no child process.
- * @throws unavailable: conmon or every runtime is missing. invalidArgument: the default runtime is not known.
+ * @throws unavailable: conmon or every runtime is missing. unsupported: SELinux is wanted and off. invalidArgument: the default runtime is not known.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<RuntimeDriver> {
   const { logger, stateRoot, graphRoot } = options;
-  const facts = readHostFacts();
+  const host = readHostFacts();
+  if (options.selinux === true && !host.selinuxEnabled) {
+    throw new EngineError('unsupported', 'Cannot use selinux-enabled: SELinux is not enabled on this host');
+  }
+  const facts = { ...host, selinuxEnabled: options.selinux === true };
   mkdirSync(graphRoot, { recursive: true, mode: 0o700 });
   const probe = new VersionProbe(join(graphRoot, 'runtime-versions.json'));
   const [conmon, crun, runc] = await Promise.all([probe.find('conmon'), probe.find('crun'), probe.find('runc')]);
@@ -124,6 +131,7 @@ function driverOf(ctx: DriverContext, exits: ExitWatch, known: ReadonlyMap<strin
     start: (id, runtime, bundlePath) => startContainer(ctx, id, runtime, bundlePath),
     remove: (id, runtime, bundlePath) => removeContainer(ctx, id, runtime, bundlePath),
     exec: (request) => execInContainer(ctx, request),
+    forgetExecs,
     attach: attachContainer,
     async resize(bundlePath, height, width) {
       sendWindowSize(bundlePath, height, width);
@@ -155,6 +163,7 @@ async function startContainer(ctx: DriverContext, id: string, runtimeName: strin
   }
   const { path, args } = launch.runtime;
   ctx.logger.debug(`Starting container ${id} with ${runtimeName} (${path})`);
-  const { exitCode, errorText } = await runCommand([path, ...args, `--root=${launch.runtimeRoot}`, 'start', id], { timeoutMs: startTimeoutMs });
+  const argv = [path, ...args, `--root=${launch.runtimeRoot}`, 'start', id];
+  const { exitCode, errorText } = await reportingHooks(ctx, id, bundlePath, () => runCommand(argv, { timeoutMs: startTimeoutMs }));
   if (exitCode !== 0) throw runtimeFailure(errorText, { action: 'start', args: [], cwd: '/' });
 }

@@ -1,7 +1,8 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, failPoint } from '../base/index.ts';
 import { bundleFiles, readLaunch, readPidFile, type Launch } from './bundle.ts';
+import { conmonPid } from './conmon.ts';
 import type { DriverContext } from './context.ts';
 import { execDirect } from './exec-direct.ts';
 import { execMonitored } from './exec-monitored.ts';
@@ -46,5 +47,15 @@ export async function execInContainer(ctx: DriverContext, request: ExecRequest):
   } catch (error) {
     forget();
     throw error;
+  }
+}
+
+/** The directories that execs of an earlier daemon left: all but those of a conmon that lives. */
+export function forgetExecs(bundlePath: string): void {
+  const execs = join(bundlePath, bundleFiles.execs);
+  if (!existsSync(execs)) return;
+  for (const name of readdirSync(execs)) {
+    const directory = join(execs, name);
+    if (conmonPid(directory) === undefined) rmSync(directory, { recursive: true, force: true });
   }
 }

@@ -5,6 +5,7 @@ import { killCgroup, readCgroupPids, removeCgroup, processStat } from '../linux/
 import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
 import { conmonPid, killConmon } from './conmon.ts';
 import type { DriverContext } from './context.ts';
+import { reportingHooks } from './hook-errors.ts';
 import { runCommand } from './run-command.ts';
 
 /** The guide (4.3.2) lets a poststop hook take two minutes. */
@@ -31,7 +32,7 @@ export async function removeContainer(ctx: DriverContext, id: string, runtimeNam
   let failure = '';
   if (existsSync(record) && (lives || launch.poststopHooks)) {
     const argv = [runtime.path, ...runtime.args, `--root=${root}`, 'delete', '--force', id];
-    const { exitCode, errorText } = await runCommand(argv, { timeoutMs: deleteTimeoutMs });
+    const { exitCode, errorText } = await reportingHooks(ctx, id, bundlePath, () => runCommand(argv, { timeoutMs: deleteTimeoutMs }));
     if (exitCode !== 0) failure = errorText;
   }
   if (launch) {

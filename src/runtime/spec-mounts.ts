@@ -20,19 +20,24 @@ export function specPaths(hostConfig: HostConfig, unconfined: boolean): { masked
   return { maskedPaths: hostConfig.MaskedPaths ?? maskedPaths, readonlyPaths: hostConfig.ReadonlyPaths ?? readonlyPaths };
 }
 
-/** All mounts in their order: the standard ones that the user did not replace, the files of /etc, the user's. */
+/**
+ * All mounts in their order: the standard ones that the user did not replace, the user's, and between these the files of /etc and the
+ * init: after a mount that would hide them (a volume on /etc), before all others.
+ */
 export function specMounts(input: SpecInput): OciMount[] {
   const targets = input.mounts.map((mount) => normal(mount.target));
   const replaced = (path: string): boolean => targets.includes(path) || (path.startsWith('/dev/') && targets.includes('/dev'));
   const mounts = standardMounts(input).filter((mount) => !replaced(mount.destination));
   const { hosts, hostname, resolvConf } = input.etcFiles;
+  const own: OciMount[] = [];
   for (const [destination, source] of [['/etc/resolv.conf', resolvConf], ['/etc/hostname', hostname], ['/etc/hosts', hosts]] as const) {
-    if (source !== '' && !targets.includes(destination)) mounts.push({ destination, type: 'bind', source, options: ['rbind', 'rprivate'] });
+    if (source !== '' && !targets.includes(destination)) own.push({ destination, type: 'bind', source, options: ['rbind', 'rprivate'] });
   }
-  if (input.initPath !== undefined) {
-    mounts.push({ destination: initTarget, type: 'bind', source: input.initPath, options: ['bind', 'ro', 'rprivate'] });
-  }
-  return [...mounts, ...input.mounts.map(userMount)];
+  if (input.initPath !== undefined) own.push({ destination: initTarget, type: 'bind', source: input.initPath, options: ['bind', 'ro', 'rprivate'] });
+  // A user's mount of one of the files' directories comes before the files.
+  const covers = (mount: ResolvedMount): boolean => own.some(({ destination }) => destination.startsWith(`${normal(mount.target)}/`));
+  const [below, above] = [input.mounts.filter(covers), input.mounts.filter((mount) => !covers(mount))];
+  return [...mounts, ...below.map(userMount), ...own, ...above.map(userMount)];
 }
 
 function normal(path: string): string {

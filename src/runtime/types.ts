@@ -230,6 +230,8 @@ export interface RuntimeDriver {
   /** runtime delete --force and the removal of the cgroup; no error when it is gone. The bundle directory stays the engine's. */
   remove(id: ContainerId, runtime: string, bundlePath: string): Promise<void>;
   exec(request: ExecRequest): Promise<ExecHandle>;
+  /** After a daemon's end: removes the directories of execs that nobody monitors any more. */
+  forgetExecs(bundlePath: string): void;
   /** Connects to conmon's attach socket. */
   attach(bundlePath: string, sink: OutputSink, options: { stdin: boolean; signal?: AbortSignal }): Promise<ProcessSession>;
   resize(bundlePath: string, height: number, width: number): Promise<void>;
