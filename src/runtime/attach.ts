@@ -192,7 +192,8 @@ async function connectPatiently(path: string): Promise<number> {
   }
 }
 
-const nowhere: OutputSink = { write: () => undefined, end() {}, fail() {} };
+/** Takes everything and keeps nothing. */
+export const nowhere: OutputSink = { write: () => undefined, end() {}, fail() {} };
 
 /**
  * Where conmon closes the container's stdin once any client leaves (stdinOnce), a client that only looks must not leave at all.

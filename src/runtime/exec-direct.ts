@@ -18,17 +18,19 @@ const errorTextLimitBytes = 64 * 1024;
 
 /**
  * `exec` as our direct child. Real pipes, not the socket pairs that Bun.spawn makes: a process may open /dev/stdout, which a
- * socket refuses (ENXIO).
+ * socket refuses (ENXIO). And never /dev/null: crun before 1.24 and runc 1.1 give what stands there to the process's user, and this
+ * one is the host's (containers/crun#1845).
  */
 export async function execDirect(job: ExecJob, sink: OutputSink): Promise<ExecHandle> {
   const { request } = job;
   const output = makePipe();
   const errors = makePipe();
-  const input = request.openStdin ? makePipe() : undefined;
-  const child = spawn(job, input?.read, output, errors, input?.write);
+  const input = makePipe();
+  const child = spawn(job, input, output, errors);
   const relay = new Relay(sink);
   const readers = [new PipeReader(output.read, 1, relay), new PipeReader(errors.read, 2, relay)];
-  const stdin = input ? new PipeWriter(input.write) : undefined;
+  const stdin = request.openStdin ? new PipeWriter(input.write) : undefined;
+  if (!stdin) closeSync(input.write);
   const stop = stopSignal({ timeoutMs: startTimeoutMs, signal: request.signal });
   try {
     const pid = await waitForStart(job, child.exited, stop.promise);
@@ -58,7 +60,7 @@ interface Child {
   kill(signal: 'SIGKILL'): void;
 }
 
-function spawn(job: ExecJob, stdin: number | undefined, output: Pipe, errors: Pipe, stdinWrite: number | undefined): Child {
+function spawn(job: ExecJob, input: Pipe, output: Pipe, errors: Pipe): Child {
   const { launch, request } = job;
   const argv = [
     launch.runtime.path, ...launch.runtime.args, `--root=${launch.runtimeRoot}`,
@@ -68,12 +70,12 @@ function spawn(job: ExecJob, stdin: number | undefined, output: Pipe, errors: Pi
   // this process.
   const own = { env: childEnvironment, cwd: '/', detached: true };
   try {
-    return Bun.spawn(argv, { stdio: [stdin ?? 'ignore', output.write, errors.write], ...own });
+    return Bun.spawn(argv, { stdio: [input.read, output.write, errors.write], ...own });
   } catch (cause) {
-    for (const fd of [output.read, errors.read, stdinWrite]) if (fd !== undefined) closeSync(fd);
+    for (const fd of [output.read, errors.read, input.write]) closeSync(fd);
     throw new EngineError('unavailable', `Cannot run ${launch.runtime.path}`, { cause });
   } finally {
-    for (const fd of [stdin, output.write, errors.write]) if (fd !== undefined) closeSync(fd);
+    for (const fd of [input.read, output.write, errors.write]) closeSync(fd);
   }
 }
 

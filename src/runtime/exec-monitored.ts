@@ -1,5 +1,5 @@
 import { EngineError, type ProcessSession } from '../base/index.ts';
-import { attachTo } from './attach.ts';
+import { attachTo, nowhere } from './attach.ts';
 import { conmonArguments, killConmon, startConmon, type Conmon } from './conmon.ts';
 import { sendWindowSize } from './control.ts';
 import type { ExecJob } from './exec.ts';
@@ -16,12 +16,13 @@ const detachedSession: ProcessSession = { writeInput: () => undefined, closeInpu
 
 /**
  * `exec` behind conmon. Attached, conmon waits with the process until we are connected, so that no output is lost: it says that it
- * listens, we connect, we let it go on.
+ * listens, we connect, we let it go on. Detached and without a terminal, we connect too, to close a pipe that is its input: conmon would
+ * give it the host's /dev/null, which the runtime would then give to the process's user (see execDirect).
  */
 export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
   const { ctx, request, directory } = job;
-  const attached = request.sink !== undefined;
   const terminal = request.process.terminal;
+  const attached = request.sink !== undefined || !terminal;
   const argv = [
     ...conmonArguments(ctx.conmonPath, {
       id: request.containerId,
@@ -29,7 +30,7 @@ export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
       launch: job.launch,
       pidFile: job.pidFile,
       terminal,
-      stdin: request.openStdin,
+      stdin: request.openStdin || !terminal,
       leaveStdinOpen: terminal,
     }),
     '-e', '--exec-process-spec', job.processPath, '-l', 'none', ...(attached ? ['--exec-attach'] : []),
@@ -45,13 +46,14 @@ export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
   };
   let session = detachedSession;
   try {
-    if (request.sink !== undefined) {
+    if (attached) {
       conmon.messages.go();
       await next();
-      session = await attachTo(directory, request.sink, { stdin: request.openStdin, stdinOnce: false, pidFile: job.pidFile, signal: request.signal });
+      session = await attachTo(directory, request.sink ?? nowhere, { stdin: request.openStdin, stdinOnce: false, pidFile: job.pidFile, signal: request.signal });
       conmon.messages.go();
     }
     const { data: pid } = await next();
+    if (request.sink === undefined) session.detach();
     return { pid, session, exit: exitOf(conmon, session), resize: (height, width) => sendWindowSize(directory, height, width) };
   } catch (error) {
     killConmon(directory);
