@@ -1,9 +1,11 @@
+import { EngineError, shortId } from '../base/index.ts';
 import type { ContainerConfig, ImageConfigFields } from '../model/index.ts';
 import { packLayer } from '../images/layer/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
 import { refuseExternal } from './files.ts';
 import { publish } from './publish.ts';
+import { freezeContainer } from './root-access.ts';
 import type { ContainerCommitRequest } from './types.ts';
 
 /** An image of the container's image and its changes. In the lane: it neither stops nor starts meanwhile. */
@@ -13,26 +15,17 @@ export async function commitContainer(
   refuseExternal(container, 'commit');
   return container.lane.run(async () => {
     const { record } = container;
-    const freezes = request.pause && container.state.status === 'running';
-    if (freezes) await ctx.runtime.freeze(record.cgroupPath);
-    try {
-      const image = await ctx.images.commit(
-        {
-          reference: request.reference,
-          author: request.author,
-          comment: request.comment,
-          changes: request.changes,
-          config: imageFields(request.config ?? record.config),
-          parent: record.imageId === '' ? undefined : ctx.images.get(record.imageId),
-          layer: packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', signal }),
-        },
-        signal,
-      );
-      publish(ctx, container, 'commit', { imageID: image.id });
-      return { Id: image.id };
-    } finally {
-      if (freezes) await ctx.runtime.thaw(record.cgroupPath);
+    const parent = record.imageId === '' ? undefined : ctx.images.get(record.imageId);
+    if (record.imageId !== '' && !parent) {
+      throw new EngineError('conflict', `Cannot commit container ${container.name}: its image ${shortId(record.imageId)} was removed`);
     }
+    await using _frozen = request.pause ? await freezeContainer(ctx, container) : undefined;
+    const layer = packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', signal });
+    const { reference, author, comment, changes } = request;
+    const config = imageFields(request.config ?? record.config);
+    const image = await ctx.images.commit({ reference, author, comment, changes, config, parent, layer }, signal);
+    publish(ctx, container, 'commit', { imageID: image.id });
+    return { Id: image.id };
   });
 }
 

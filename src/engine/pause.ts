@@ -2,6 +2,7 @@ import { EngineError, failPoint } from '../base/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
 import { publish } from './publish.ts';
+import { isFrozenForCopy } from './root-access.ts';
 
 export async function pauseContainer(ctx: EngineContext, container: Container): Promise<void> {
   await container.lane.run(async () => {
@@ -11,6 +12,8 @@ export async function pauseContainer(ctx: EngineContext, container: Container): 
     await ctx.runtime.freeze(container.record.cgroupPath);
     failPoint('pause.frozen');
     container.dynamics.state = { ...state, status: 'paused' };
+    // A copy that ended meanwhile thaws what it froze; from here on none does.
+    await ctx.runtime.freeze(container.record.cgroupPath);
     await ctx.store.saveDynamics(container);
     failPoint('pause.saved');
     ctx.health.pause(container.id);
@@ -22,7 +25,8 @@ export async function unpauseContainer(ctx: EngineContext, container: Container)
   await container.lane.run(async () => {
     const state = container.state;
     if (state.status !== 'paused') throw new EngineError('conflict', `Container ${container.id} is not paused`);
-    await ctx.runtime.thaw(container.record.cgroupPath);
+    // A copy that needs it to stand still lets it go on when it ends.
+    if (!isFrozenForCopy(container)) await ctx.runtime.thaw(container.record.cgroupPath);
     failPoint('unpause.thawed');
     container.dynamics.state = { ...state, status: 'running' };
     await ctx.store.saveDynamics(container);

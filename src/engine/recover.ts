@@ -10,6 +10,7 @@ import type { EngineContext } from './context.ts';
 import { scheduleRestart, settleExit } from './exit.ts';
 import { discardContainer } from './remove.ts';
 import { startsWithDaemon } from './restart-policy.ts';
+import { thawAbandoned } from './root-access.ts';
 import { adoptRun, startContainer } from './start.ts';
 import { finishUpdate } from './update.ts';
 import { watchRun } from './watch.ts';
@@ -52,7 +53,8 @@ function adopt(ctx: EngineContext, container: Container): void {
   const state = container.state;
   if (state.status !== 'running' && state.status !== 'paused') return;
   // The daemon may have died between freezing and saying so.
-  const status = ctx.runtime.isFrozen(container.record.cgroupPath) ? 'paused' : 'running';
+  const isPaused = !thawAbandoned(ctx, container) && ctx.runtime.isFrozen(container.record.cgroupPath);
+  const status = isPaused ? 'paused' : 'running';
   if (status !== state.status) {
     container.dynamics.state = { ...state, status };
     void container.lane.run(() => ctx.store.saveSoon(container));

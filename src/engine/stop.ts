@@ -5,6 +5,7 @@ import type { EngineContext } from './context.ts';
 import { cancelRestart, settleExit } from './exit.ts';
 import { killRun, killWaitMs, sigkill, waitForExit } from './kill-run.ts';
 import { publish } from './publish.ts';
+import { isFrozenForCopy } from './root-access.ts';
 import { startContainer } from './start.ts';
 
 /** Docker's default time between the stop signal and SIGKILL. */
@@ -83,6 +84,7 @@ export async function killContainer(ctx: EngineContext, container: Container, si
   }
   publish(ctx, container, 'kill', { signal: String(signal) });
   if (signal !== sigkill || !run) return;
+  if (isFrozenForCopy(container)) await ctx.runtime.thaw(container.record.cgroupPath);
   if (await waitForExit(run.exited, killWaitMs)) await container.lane.run(() => settleExit(ctx, container, run));
 }
 

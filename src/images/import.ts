@@ -128,8 +128,10 @@ async function storeLayer(
   if (raw.size === 0) throw new EngineError('invalidArgument', 'Cannot make a layer: the archive is empty');
   const blob = await travellingBlob(context, raw, lease, signal);
   const diffId = blob.plain ? blob.digest : await hashOf(decompressed(context, blob.digest, signal));
-  const chainId = chainIds([...(parent?.layers ?? []).map((layer) => layer.diffId), diffId]).at(-1) ?? diffId;
-  await context.unpackGate.run(() => context.unpacker.ensure({ chainId, diffId, open: () => context.blobs.read(blob.digest) }, lease, signal));
+  const under = parent?.layers ?? [];
+  const chainId = chainIds([...under.map((layer) => layer.diffId), diffId]).at(-1) ?? diffId;
+  const source = { chainId, diffId, below: under.map((layer) => layer.chainId), open: () => context.blobs.read(blob.digest) };
+  await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
   return { diffId, chainId, blob: blob.digest, size: blob.size, mediaType: blob.mediaType };
 }
 

@@ -1,6 +1,6 @@
 import { booleanFilter, checkFilters, EngineError, lacksLabels, matchesLabels } from '../base/index.ts';
+import type { ImageRecord } from '../model/index.ts';
 import type { ImageContext } from './context.ts';
-import { familiarName, familiarString } from './reference.ts';
 import type { StoredImage } from './store/image-store.ts';
 import type { Filters, HistoryRow } from './types.ts';
 
@@ -16,8 +16,11 @@ export function createdMs(image: StoredImage): number {
   return Number.isNaN(ms) ? 0 : ms;
 }
 
-/** `docker images`: newest first; without `all` the unnamed images that others were built from stay out. @throws invalidArgument */
-export function listImages(context: ImageContext, filters: Filters, all: boolean): StoredImage[] {
+/**
+ * `docker images`: newest first; without `all` the unnamed images that others were built from stay out. With a `reference` filter
+ * an image shows the names that match alone. @throws invalidArgument
+ */
+export function listImages(context: ImageContext, filters: Filters, all: boolean): ImageRecord[] {
   checkFilters(filters, listFilters);
   const dangling = booleanFilter(filters, 'dangling');
   const before = bound(context, filters, 'before');
@@ -34,21 +37,23 @@ export function listImages(context: ImageContext, filters: Filters, all: boolean
     if (since !== undefined && created <= since) return false;
     if (untilMs !== undefined && created >= untilMs) return false;
     const labels = image.config.config?.Labels ?? {};
-    if (!matchesLabels(filters, labels) || !lacksLabels(filters, labels)) return false;
-    return patterns.length === 0 || namesOf(context, image).some((name) => patterns.some((pattern) => pattern.test(name)));
+    return matchesLabels(filters, labels) && lacksLabels(filters, labels);
   });
-  return found.toSorted((a, b) => createdMs(b) - createdMs(a) || b.addedAt - a.addedAt);
+  const records = found.toSorted((a, b) => createdMs(b) - createdMs(a) || b.addedAt - a.addedAt).map((image) => context.images.record(image));
+  return filters.has('reference') ? records.flatMap((record) => withNames(record, (name) => patterns.some((pattern) => pattern.test(name)))) : records;
+}
+
+/** The image with the names that match, by their whole or without tag and digest; none when there are none. */
+function withNames(record: ImageRecord, matches: (name: string) => boolean): ImageRecord[] {
+  const repoTags = record.repoTags.filter((name) => matches(name) || matches(name.slice(0, name.lastIndexOf(':'))));
+  const repoDigests = record.repoDigests.filter((name) => matches(name) || matches(name.slice(0, name.lastIndexOf('@'))));
+  return repoTags.length + repoDigests.length > 0 ? [{ ...record, repoTags, repoDigests }] : [];
 }
 
 function bound(context: ImageContext, filters: Filters, name: 'before' | 'since'): number | undefined {
   const times = (filters.get(name) ?? []).map((reference) => createdMs(context.images.find(reference)));
   if (times.length === 0) return undefined;
   return name === 'before' ? Math.min(...times) : Math.max(...times);
-}
-
-function namesOf(context: ImageContext, image: StoredImage): string[] {
-  const host = context.options.defaultHost;
-  return context.images.references(image).flatMap((reference) => [familiarString(reference, host), familiarName(reference, host)]);
 }
 
 /** Shell patterns as Go's path.Match has them: `*` and `?` stop at a slash. @throws invalidArgument */

@@ -196,7 +196,7 @@ async function addArchived(
       throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(digest)} does not hash to its name`);
     }
     const travelling = image.manifest && isLayerType(mediaType) ? { ...blob, mediaType } : await travellingBlob(context, blob, lease, signal);
-    const source = { chainId, diffId, open: () => context.blobs.read(travelling.digest) };
+    const source = { chainId, diffId, below: chain.slice(0, index), open: () => context.blobs.read(travelling.digest) };
     await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
     layers.push({ diffId, chainId, blob: travelling.digest, size: travelling.size, mediaType: travelling.mediaType });
   }

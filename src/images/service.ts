@@ -85,7 +85,7 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
       return images.record(image);
     },
     get: (id) => recordOf(context, id),
-    list: (filters, all) => listImages(context, filters, all).map((image) => images.record(image)),
+    list: (filters, all) => listImages(context, filters, all),
     count: () => images.size,
     configBytes: (id) => images.configBytes(id),
     tag: (source, repository, tag) => tagImage(context, source, repository, tag),

@@ -20,8 +20,7 @@ async function create(call: Call): Promise<void> {
     changes: query.strings('changes'), platform: query.string('platform'),
   };
   await sendProgress(call, async (progress, signal) => {
-    const image = await call.engine.images.import(call.request, options, progress, signal);
-    progress({ status: image.id });
+    await call.engine.images.import(call.request, options, progress, signal);
   });
 }
 
@@ -46,14 +45,16 @@ async function push(call: Call): Promise<void> {
   await sendProgress(call, (progress, signal) => call.engine.images.push({ reference, all: tag === '', auth }, progress, signal));
 }
 
-/** POST /images/load; isula: `tag` and `type` (`docker` or `embedded`, guide 1.3.6.2). */
+/** POST /images/load; isula: `tag`, `type` (`docker` or `embedded`, guide 1.3.6.2), and of the latter `path`, where the manifest is on this host. */
 async function load(call: Call): Promise<void> {
   const { query } = call;
   const type = query.string('type') || 'docker';
   if (type !== 'docker' && type !== 'oci' && type !== 'embedded') {
     throw badRequest(`invalid image type "${type.slice(0, 80)}": want docker or embedded`);
   }
-  const options = { tag: query.string('tag'), type: type === 'embedded' ? type : 'oci', quiet: query.boolean('quiet') } as const;
+  const options = {
+    tag: query.string('tag'), type: type === 'embedded' ? type : 'oci', quiet: query.boolean('quiet'), manifestPath: query.string('path'),
+  } as const;
   await sendProgress(call, async (progress, signal) => {
     await call.engine.images.load(call.request, options, progress, signal);
   });

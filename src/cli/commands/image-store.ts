@@ -42,11 +42,11 @@ export const load: Command = {
       throw new ExitError(125, `Invalid image type: image type must be embedded or docker, got ${JSON.stringify(type)}`);
     }
     if (type === 'embedded' && flags.has('tag')) throw new ExitError(125, "--tag can't be used with --type embedded");
-    if (type === 'embedded' && input === '') throw new ExitError(125, '--type embedded needs --input=MANIFEST');
+    if (type === 'embedded' && (input === '' || input === '-')) throw new ExitError(125, '--type embedded needs --input=MANIFEST');
     const stream = source(input, 'load');
     const quiet = flags.bool('quiet');
     const { body } = await client.open('POST', '/images/load', {
-      query: { quiet: true, tag: flags.text('tag') || undefined, type: type === 'embedded' ? type : undefined },
+      query: { quiet: true, tag: flags.text('tag') || undefined, ...(type === 'embedded' ? { type, path: realpathSync(input) } : {}) },
       body: { stream, type: 'application/x-tar' },
     });
     const loaded: string[] = [];

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { isEngineError } from '../../base/index.ts';
-import { compress, decompress, detectCompression } from './compression.ts';
+import { decompress, detectCompression, gzipped } from './compression.ts';
 import { gather, inPieces } from './tar-testing.ts';
 
 const signal = new AbortController().signal;
@@ -74,12 +74,12 @@ test("the source's own error comes through, and so does the signal's", async () 
   await expect(gather(decompress(aborting(), { limitBytes: 1 << 20, signal: abort.signal }))).rejects.toThrow();
 });
 
-test.each(['none', 'gzip', 'zstd'] as const)('compresses with %s', async (form) => {
-  const out = compress(Readable.from(inPieces(text)), form);
+test('compresses with gzip', async () => {
+  const out = gzipped(Readable.from(inPieces(text)));
   expect((await gather(decompress(out, { limitBytes: 1 << 20, signal }))).equals(text)).toBe(true);
   const failing = Readable.from((async function* () {
     yield text;
     throw new Error('no more');
   })());
-  await expect(gather(compress(failing, form))).rejects.toThrow('no more');
+  await expect(gather(gzipped(failing))).rejects.toThrow('no more');
 });

@@ -1,4 +1,4 @@
-export { compress, decompress, detectCompression, type Compression, type DecompressOptions } from './compression.ts';
+export { decompress, detectCompression, gzipped, type Compression, type DecompressOptions } from './compression.ts';
 export { extractLayer, type ExtractLimits, type ExtractOptions, type ExtractResult } from './extract.ts';
 export { packLayer, packTree, type PackOptions } from './pack.ts';
 export { diffTree, type TreeChange } from './diff.ts';

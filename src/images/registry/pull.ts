@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { EngineError, isEngineError, messageOf, shortId } from '../../base/index.ts';
-import type { ChainId, DiffId, Digest } from '../../base/index.ts';
+import type { DiffId, Digest } from '../../base/index.ts';
 import type { Descriptor, ImageRecord, Platform } from '../../model/index.ts';
 import { chainIds, digestOf } from '../chain.ts';
 import { parseImageConfig, parsePlatform } from '../config.ts';
@@ -236,7 +236,8 @@ async function fetchLayers(
       const [diffId, chainId] = [diffIds[index], chain[index]];
       if (diffId === undefined || chainId === undefined) break;
       await fetched;
-      await unpackGate.run(() => unpacker.ensure(unpackSource(context, descriptor, diffId, chainId, bar), lease, both));
+      const open = () => Readable.from(counted(blobs.read(descriptor.digest), bar), { objectMode: false });
+      await unpackGate.run(() => unpacker.ensure({ diffId, chainId, below: chain.slice(0, index), open }, lease, both));
       if (!here) bar.say('Pull complete');
       layers.push({ diffId, chainId, blob: descriptor.digest, size: descriptor.size, mediaType: descriptor.mediaType });
     }
@@ -248,14 +249,6 @@ async function fetchLayers(
     signal.throwIfAborted();
     throw failed.signal.reason;
   }
-}
-
-function unpackSource(context: RegistryContext, descriptor: Descriptor, diffId: DiffId, chainId: ChainId, bar: LayerProgress) {
-  return {
-    diffId,
-    chainId,
-    open: () => Readable.from(counted(context.images.blobs.read(descriptor.digest), bar), { objectMode: false }),
-  };
 }
 
 async function* counted(source: AsyncIterable<Uint8Array>, bar: LayerProgress): AsyncGenerator<Uint8Array> {

@@ -11,6 +11,8 @@ import { SharedWork } from './shared-work.ts';
 export interface LayerSource {
   readonly chainId: ChainId;
   readonly diffId: DiffId;
+  /** The layers under it, bottom first; they are in the store already. */
+  readonly below: readonly ChainId[];
   /** The layer's tar, compressed or not. Opened only when the layer is not there yet. */
   open(): Readable;
 }
@@ -35,7 +37,7 @@ export class LayerUnpacker {
   }
 
   async #unpack(layer: LayerSource, signal: AbortSignal): Promise<void> {
-    await using staging = await this.snapshots.stageLayer(layer.chainId);
+    await using staging = await this.snapshots.stageLayer(layer.chainId, layer.below);
     const source = layer.open();
     try {
       const tar = decompress(source, { limitBytes: extractLimits.bytesMax, signal });
