@@ -21,8 +21,10 @@ function version(call: Call): void {
   const range = { ApiVersion: maxApiVersion, MinAPIVersion: minApiVersion };
   const components: unknown[] = Array.isArray(facts['Components']) ? facts['Components'] : [];
   const [engine, ...others] = components;
-  const details = isRecord(engine) && isRecord(engine['Details']) ? engine['Details'] : {};
-  const first = isRecord(engine) ? [{ ...engine, Details: { ...range, ...details } }] : [];
+  const given = isRecord(engine) && isRecord(engine['Details']) ? engine['Details'] : {};
+  // Docker's clients show these of the first component, not of the top level.
+  const copied = Object.fromEntries(['Arch', 'BuildTime', 'GitCommit', 'GoVersion', 'KernelVersion', 'Os'].map((name) => [name, facts[name] ?? '']));
+  const first = isRecord(engine) ? [{ ...engine, Details: { ...copied, ...range, Experimental: 'false', ...given } }] : [];
   call.send(200, { ...facts, ...range, Components: [...first, ...others] });
 }
 

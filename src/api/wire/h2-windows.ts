@@ -1,3 +1,4 @@
+import { withValidAuthority } from './h2-authority.ts';
 import {
   defaultInitialWindow, flagAck, flagEndHeaders, flagEndStream, type FrameHead, frameType, type FrameVisitor, h2HeaderBytes, settingInitialWindow,
   windowMax, windowUpdate,
@@ -41,6 +42,8 @@ export class StreamWindows implements FrameVisitor {
       this.#opening = streamId;
       this.#debts.set(streamId, 0);
       if (this.#debts.size > openStreamsMax) throw new RangeError(`More than ${openStreamsMax} open HTTP/2 streams`);
+      // Held back to look at `:authority`; a header block in several frames, which no client of ours sends, passes as it is.
+      return (flags & flagEndHeaders) !== 0;
     }
     if (type === frameType.rstStream) this.#debts.delete(streamId);
     if (type === frameType.settings) return (flags & flagAck) === 0;
@@ -55,7 +58,11 @@ export class StreamWindows implements FrameVisitor {
   }
 
   captured(head: FrameHead, frame: Buffer): Buffer {
-    return head.type === frameType.settings ? this.#settings(frame) : this.#update(head.streamId, frame);
+    if (head.type === frameType.settings) return this.#settings(frame);
+    if (head.type === frameType.windowUpdate) return this.#update(head.streamId, frame);
+    const grant = this.passed(head);
+    const headers = withValidAuthority(frame);
+    return grant === undefined ? headers : Buffer.concat([headers, grant]);
   }
 
   /** Outbound: a stream that the server has ended gets no more windows. */

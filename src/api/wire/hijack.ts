@@ -147,15 +147,18 @@ export class HijackedStream implements OutputSink {
   async run(session: ProcessSession, stdin: boolean): Promise<void> {
     this.open();
     const socket = this.#socket;
+    /** Settles when the process has taken the last chunk. */
+    let accepting: Promise<void> | undefined;
     socket.on('data', (chunk: Buffer) => {
       if (!stdin || this.#ended) return;
       const wait = session.writeInput(chunk);
       if (wait === undefined) return;
       socket.pause();
       const resume = (): void => {
+        accepting = undefined;
         socket.resume();
       };
-      wait.then(resume, resume);
+      accepting = wait.then(resume, resume);
     });
     let inputOpen = stdin;
     const closeInput = (): void => {
@@ -164,7 +167,9 @@ export class HijackedStream implements OutputSink {
     };
     let watch: ReturnType<typeof setInterval> | undefined;
     const inputEnded = (): void => {
-      closeInput();
+      // Bun may tell the end while the socket is paused.
+      if (accepting === undefined) closeInput();
+      else void accepting.then(closeInput);
       // A client that is gone looks like one that only closed its output; left alone, the session would wait for output to fail.
       const look = (): void => {
         const fd = descriptorOf(socket);
