@@ -37,7 +37,13 @@ export function mergeImageConfig(request: ContainerConfig, image: ImageConfigFie
     ...(image?.ExposedPorts || request.ExposedPorts ? { ExposedPorts: { ...image?.ExposedPorts, ...request.ExposedPorts } } : {}),
     ...(image?.Shell && !request.Shell ? { Shell: image.Shell } : {}),
   };
-  return { config, args: [...entrypoint, ...cmd], warnings: [] };
+  return { config, args: [...entrypoint, ...cmd], warnings: healthcheck && !hasCheck(healthcheck) ? [noCheck] : [] };
+}
+
+const noCheck = 'Health options have no effect: neither --health-cmd nor the image gives a command.';
+
+function hasCheck({ Test: test = [] }: HealthConfig): boolean {
+  return test[0] === 'NONE' || test.length > 1;
 }
 
 /** Guide 1.3.1.3: without --net the host name is `localhost`; with the host's UTS or network it is the host's. */

@@ -4,7 +4,7 @@ import type { StateDb } from '../state/index.ts';
 import { Container } from './container.ts';
 import type { ContainerDynamics, ContainerRecord } from './record.ts';
 
-/** Between tries to save what could not be saved. */
+/** Between tries to save what could not be saved, or need not be at once. */
 const saveRetryMs = 5000;
 
 /**
@@ -116,15 +116,22 @@ export class ContainerStore {
     for (const container of containers) void this.saveSoon(container);
   }
 
+  /** As saveSoon, for what may be lost in a crash (the records of health checks): many of them cost one flush. */
+  saveLater(container: Container): void {
+    this.#unsaved.add(container);
+    this.#retryTimer ??= setTimeout(() => this.#retry(), saveRetryMs).unref();
+  }
+
   async saveRecord(container: Container): Promise<void> {
     const row = { id: container.id, name: container.record.name, record: JSON.stringify(container.record) };
     await this.db.write((db) => db.query('UPDATE container SET name = $name, record = $record WHERE id = $id').run(row));
   }
 
-  /** The daemon ends: nothing is tried again. */
+  /** The daemon ends: what waits to be saved is tried a last time. */
   close(): void {
     clearTimeout(this.#retryTimer);
-    this.#unsaved.clear();
+    this.#retry();
+    clearTimeout(this.#retryTimer);
   }
 
   async delete(container: Container): Promise<void> {

@@ -24,7 +24,7 @@ export function watchRun(ctx: EngineContext, container: Container, run: RunHandl
       probe: (command, output, signal) => ctx.execs.probe(container, command, output, signal),
       onResult(health, changed) {
         dynamics.health = health;
-        if (!changed) return;
+        if (!changed) return ctx.store.saveLater(container);
         void ctx.store.saveDynamics(container).catch((error: unknown) => ctx.logger.error(messageOf(error)));
         publish(ctx, container, `health_status: ${health.Status}`);
       },

@@ -80,7 +80,8 @@ function cpuResources(hostConfig: HostConfig, facts: HostFacts, warnings: string
   const { quota, period } = cpuBandwidth(hostConfig);
   const wanted = { shares: hostConfig.CpuShares, quota, period };
   for (const [name, value] of Object.entries(wanted)) {
-    if (value === 0) continue;
+    // A new cgroup has no quota; crun 1.8 cannot write -1.
+    if (value === 0 || (name === 'quota' && value < 0)) continue;
     if (!controllers.has('cpu')) warnings.push(`Your kernel does not support CPU ${name} or the cgroup is not mounted. CPU ${name} discarded.`);
     else cpu[name] = value;
   }
