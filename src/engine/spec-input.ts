@@ -105,9 +105,8 @@ function writeGeneratedConfig(ctx: EngineContext, record: ContainerRecord, ident
 function hostnameOf(ctx: EngineContext, record: ContainerRecord): string {
   const { NetworkMode, UTSMode } = record.hostConfig;
   if (UTSMode === 'host' || (record.config.Hostname === '' && NetworkMode === 'host')) return hostName();
-  for (const mode of [UTSMode, record.config.Hostname === '' ? NetworkMode : '']) {
-    if (mode.startsWith('container:')) return hostnameOf(ctx, donorOf(ctx, mode, 'uts').record);
-  }
+  if (UTSMode.startsWith('container:')) return hostnameOf(ctx, donorOf(ctx, UTSMode, 'uts').record);
+  if (record.config.Hostname === '' && NetworkMode.startsWith('container:')) return hostnameOf(ctx, donorOf(ctx, NetworkMode, 'net').record);
   return record.config.Hostname || 'localhost';
 }
 
