@@ -23,9 +23,11 @@
 import { afterAll, beforeAll, setDefaultTimeout } from 'bun:test';
 import { TestDaemon, type DaemonOptions } from './daemon.ts';
 
+export { expectConsistent } from './audit.ts';
 export { Background, dist, root, runCommand, waitUntil } from './command.ts';
 export { dockerClients, TestDaemon } from './daemon.ts';
 export { at } from './json.ts';
+export { processesOf, wipe } from './leftovers.ts';
 
 /** A machine under load is slow; a hanging test ends all the same. */
 const testTimeoutMs = 120_000;
