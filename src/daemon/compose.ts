@@ -52,6 +52,7 @@ export async function compose(config: DaemonConfig, logger: Logger): Promise<Com
     logger,
     runtimes: Object.fromEntries(Object.entries(config.runtimes).map(([name, { path, args }]) => [name, { path, args: [...args] }])),
     defaultRuntime: config.defaultRuntime,
+    selinux: config.selinuxEnabled,
   });
   const volumes = new VolumeService({ graphRoot: config.graph, db, logger });
   const engine = openEngine({ options, logger, db, snapshots, images, runtime, volumes });

@@ -114,7 +114,8 @@ async function find(
       const value = await client.json('GET', paths[kind](reference), { query: { size: kind === 'container' && size }, ...abort });
       return { kind, value };
     } catch (error) {
-      const notOfThisKind = isEngineError(error, 'notFound') || (isEngineError(error, 'invalidArgument') && kinds.length > 1);
+      // A name may be none that an image or a volume can have; of a container it is a prefix of several ids.
+      const notOfThisKind = isEngineError(error, 'notFound') || (isEngineError(error, 'invalidArgument') && kind !== 'container');
       if (!notOfThisKind || reference.trim() === '') throw error;
     }
   }
