@@ -5,6 +5,8 @@ import { EngineError, failPoint, newContainerId, nowMs } from '../base/index.ts'
 import type { ContainerId } from '../base/index.ts';
 import { defaultShmBytes, parsePlatform, storageSizeBytes, validateCreate } from '../model/index.ts';
 import type { ContainerCreateRequest, HostConfig, ImageRecord } from '../model/index.ts';
+import { checkHostWishes } from '../runtime/index.ts';
+import { resolveCdi } from './cdi.ts';
 import { Container } from './container.ts';
 import { containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
@@ -30,6 +32,8 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
   const log = parseLogOptions(hostConfig.LogConfig, ctx.options.containerLog);
   if (hostConfig.ExternalRootfs !== '') checkExternalRoot(hostConfig.ExternalRootfs);
   if (hostConfig.HookSpec !== '') loadHooks(hostConfig.HookSpec);
+  checkHostWishes(hostConfig, ctx.runtime.facts);
+  resolveCdi(hostConfig.CDIDevices, ctx.logger);
   checkNamespaces(ctx, hostConfig);
   const id = newContainerId();
   const name = request.name === '' ? id : request.name.replace(/^\//, '');

@@ -32,6 +32,16 @@ export function generateSpec(input: SpecInput, facts: HostFacts): GeneratedSpec 
   return assembleSpec(input, { devices, blockDevices: resolveBlockDevices(hostConfig), seccomp: resolveFilter(hostConfig, facts) }, facts);
 }
 
+/**
+ * Whether devices, disks and the seccomp profile that are asked for are what the options need, so that a container that could never
+ * start is not made. @throws invalidArgument, unsupported
+ */
+export function checkHostWishes(hostConfig: HostConfig, facts: HostFacts): void {
+  for (const mapping of hostConfig.Devices) devicesOf(mapping);
+  resolveBlockDevices(hostConfig);
+  if (hostConfig.SecurityOpt.length > 0) resolveFilter(hostConfig, facts);
+}
+
 function resolveDevices(hostConfig: HostConfig): ResolvedDevice[] {
   const byPath = new Map<string, ResolvedDevice>();
   if (hostConfig.Privileged) for (const device of hostDevices()) byPath.set(device.path, device);

@@ -1,5 +1,5 @@
 export type * from './types.ts';
-export { generateSpec } from './generate-spec.ts';
+export { checkHostWishes, generateSpec } from './generate-spec.ts';
 export type { GeneratedSpec } from './spec.ts';
 export { execProcess, type ExecProcessInput } from './spec-process.ts';
 export { readHostFacts } from './host-facts.ts';

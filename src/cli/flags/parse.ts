@@ -56,9 +56,10 @@ function check(flag: Flag, value: string): void {
   if (flag.type === 'bool' && parseBool(value) === undefined) {
     throw new UsageError(`invalid argument "${value}" for "${shown}" flag: strconv.ParseBool: parsing "${value}": invalid syntax`);
   }
-  if (flag.type === 'int' && (!/^[+-]?\d{1,15}$/.test(value))) {
-    throw new UsageError(`invalid argument "${value}" for "${shown}" flag: strconv.ParseInt: parsing "${value}": invalid syntax`);
-  }
+  if (flag.type !== 'int') return;
+  const bad = (why: string) => new UsageError(`invalid argument "${value}" for "${shown}" flag: strconv.ParseInt: parsing "${value}": ${why}`);
+  if (!/^[+-]?\d{1,100}$/.test(value)) throw bad('invalid syntax');
+  if (BigInt.asIntN(64, BigInt(value.replace('+', ''))) !== BigInt(value.replace('+', ''))) throw bad('value out of range');
 }
 
 /** @throws UsageError in docker's words when there are too few or too many positional arguments. */

@@ -1,4 +1,4 @@
-import { EngineError } from '../../base/index.ts';
+import { EngineError, parseDetachKeys } from '../../base/index.ts';
 import { invalid, shown } from '../parse/invalid.ts';
 import type { ContainerOption, PullPolicy, StandardStream } from './types.ts';
 import { option, parseSwitch } from './values.ts';
@@ -17,6 +17,7 @@ export const clientOptions: readonly ContainerOption[] = [
     client.detach = parseSwitch(value);
   }, { short: 'd', appliesTo: ['run'] }),
   option('detach-keys', 'string', 'Keys that detach from the container', (value, { client }) => {
+    if (value !== '') parseDetachKeys(value);
     client.detachKeys = value;
   }, { appliesTo: ['run'] }),
   option('sig-proxy', 'bool', 'Pass signals on to the container', (value, { client }) => {
