@@ -95,15 +95,16 @@ withGo('a default Go client receives 200 MB in messages of 1 MB (Bun gives strea
 
 const imageId = asDigest(`sha256:${'a'.repeat(64)}`);
 const image: ImageRecord = {
-  id: imageId, repoTags: ['busybox:latest'], repoDigests: [`busybox@sha256:${'b'.repeat(64)}`], layers: [], size: 5_000_000_000, addedAt: 0, type: 'oci',
+  id: imageId, repoTags: ['busybox:latest'], repoDigests: [`busybox@sha256:${'b'.repeat(64)}`], layers: [], size: 5_000_000_000,
+  addedAt: 0, type: 'oci',
   config: { architecture: 'amd64', os: 'linux', config: { User: '1000:1000' }, rootfs: { type: 'layers', diff_ids: [] } },
 };
 
 function summary(name: string, state: string, labels: Record<string, string>): ContainerSummary {
   return {
-    Id: name.padEnd(64, '0'), Names: [`/${name}`], Image: 'busybox', ImageID: imageId, Command: 'sh', Created: 1_700_000_000, Ports: [], Labels: labels, State: state,
-    Status: '', HostConfig: { NetworkMode: 'none' }, NetworkSettings: { Networks: {} }, Mounts: [], Pid: 1, ExitCode: 0, RestartCount: 0, StartedAt: '',
-    FinishedAt: '', Runtime: 'lcr', Health: 'none',
+    Id: name.padEnd(64, '0'), Names: [`/${name}`], Image: 'busybox', ImageID: imageId, Command: 'sh', Created: 1_700_000_000, Ports: [],
+    Labels: labels, State: state, Status: '', HostConfig: { NetworkMode: 'none' }, NetworkSettings: { Networks: {} }, Mounts: [], Pid: 1, ExitCode: 0, RestartCount: 0,
+    StartedAt: '', FinishedAt: '', Runtime: 'lcr', Health: 'none',
   };
 }
 
@@ -135,11 +136,14 @@ message Version { string version = 1; string runtime_name = 2; string runtime_ve
 message Images { repeated Image images = 1; }
 message Image { string id = 1; repeated string repo_tags = 2; uint64 size = 4; Value uid = 5; }
 message Value { int64 value = 1; }
-message Status { message S { repeated Condition conditions = 1; } message Condition { string type = 1; bool status = 2; string reason = 3; } S status = 1; }
+message Status { message S { repeated Condition conditions = 1; } message Condition { string type = 1; bool status = 2; string reason = 3; }
+  S status = 1; }
 message Sandboxes { repeated Sandbox items = 1; }
-message Sandbox { message M { string name = 1; string uid = 2; string namespace = 3; } M metadata = 2; int32 state = 3; int64 created_at = 4; map<string, string> labels = 5; }
+message Sandbox { message M { string name = 1; string uid = 2; string namespace = 3; }
+  M metadata = 2; int32 state = 3; int64 created_at = 4; map<string, string> labels = 5; }
 message Containers { repeated Container containers = 1; }
-message Container { message M { string name = 1; uint32 attempt = 2; } string pod_sandbox_id = 2; M metadata = 3; string image_ref = 5; int32 state = 6; }
+message Container { message M { string name = 1; uint32 attempt = 2; }
+  string pod_sandbox_id = 2; M metadata = 3; string image_ref = 5; int32 state = 6; }
 message ContainerRequest { message State { int32 state = 1; } message F { State state = 2; } F filter = 1; }
 message ImageRequest { message S { string image = 1; } S image = 1; }
 message ImageAnswer { Image image = 1; }
@@ -178,7 +182,9 @@ withGo('CRI: the thin end answers a Go client in both versions; what is not serv
   const missing = await ask('v1.ImageService/ImageStatus', encode('ImageRequest', { image: { image: 'nope' } }));
   expect([missing.status, missing.first]).toEqual(['OK', '']);
   expect(decode('Sandboxes', (await ask('v1.RuntimeService/ListPodSandbox')).first)).toEqual({
-    items: [{ metadata: { name: 'web', uid: 'uid1', namespace: 'default' }, state: 0, created_at: 1_700_000_000_000_000_000, labels: { app: 'web' } }],
+    items: [{
+      metadata: { name: 'web', uid: 'uid1', namespace: 'default' }, state: 0, created_at: 1_700_000_000_000_000_000, labels: { app: 'web' },
+    }],
   });
   const exited = await ask('v1.RuntimeService/ListContainers', encode('ContainerRequest', { filter: { state: { state: 2 } } }));
   expect(decode('Containers', exited.first)).toEqual({

@@ -63,7 +63,8 @@ async function attachServer(tty: boolean) {
 test('attach: 101, raw terminal output, input up to the half-close, output after it', async () => {
   const { server, attached, seen } = await attachServer(true);
   await using _server = server;
-  const client = server.connect().send(`POST /v1.47/containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n${upgrade}Content-Length: 0\r\n\r\nfirst `);
+  const line = 'POST /v1.47/containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1';
+  const client = server.connect().send(`${line}\r\n${upgrade}Content-Length: 0\r\n\r\nfirst `);
   const head = await client.until('\r\n\r\n');
   expect(head).toStartWith('HTTP/1.1 101 UPGRADED\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/vnd.docker.raw-stream\r\n');
   const session = await attached;
@@ -178,8 +179,8 @@ test('output waits for a slow client, and arrives whole', async () => {
 });
 
 const execFacts: ExecInspect = {
-  ID: 'e', Running: false, ExitCode: null, ProcessConfig: { tty: false, entrypoint: 'sh', arguments: [], privileged: false, user: '' }, OpenStdin: true,
-  OpenStderr: true, OpenStdout: true, CanRemove: false, ContainerID: 'c', DetachKeys: '', Pid: 0,
+  ID: 'e', Running: false, ExitCode: null, ProcessConfig: { tty: false, entrypoint: 'sh', arguments: [], privileged: false, user: '' },
+  OpenStdin: true, OpenStderr: true, OpenStdout: true, CanRemove: false, ContainerID: 'c', DetachKeys: '', Pid: 0,
 };
 
 test('exec start: exactly the body is taken, however it is cut; the rest is input', async () => {
@@ -230,7 +231,7 @@ test('failures before the stream are HTTP errors; a command that cannot run is t
   const conflict = (await server.connect().send(start).rest()).toString();
   expect(conflict).toStartWith('HTTP/1.1 409 Conflict\r\n');
   expect(conflict).toEndWith('\r\n\r\n{"message":"Container c is not running"}\n');
-  failure = new EngineError('invalidArgument', 'OCI runtime exec failed: exec: "nope": executable file not found in $PATH: unknown', { exitCode: 127 });
+  failure = new EngineError('invalidArgument', 'exec: "nope": executable file not found in $PATH: unknown', { exitCode: 127 });
   const notFound = (await server.connect().send(start).endInput().rest()).toString('latin1');
   expect(notFound).toStartWith('HTTP/1.1 101 UPGRADED\r\n');
   expect(notFound).toEndWith('executable file not found in $PATH: unknown\r\n');

@@ -30,7 +30,7 @@ export function engineOf(parts: EngineParts): Engine {
     images: {
       resolve: unused, get: unused, list: unused, count: unused, configBytes: unused, tag: unused, remove: unused, prune: unused, history: unused,
       import: unused, load: unused, save: unused, commit: unused, pull: unused, push: unused, login: unused, logout: unused, search: unused,
-      distribution: unused, bind: unused, collectLayers: unused, recover: unused, close: unused, ...parts.images,
+      distribution: unused, bind: unused, collectLayers: unused, recover: unused, check: unused, close: unused, ...parts.images,
     },
     volumes: { create: unused, list: unused, inspect: unused, remove: unused, prune: unused, ...parts.volumes },
     system: { info: unused, version: unused, events: unused, diskUsage: unused, check: unused, ...parts.system },
@@ -61,7 +61,8 @@ export async function serve(parts: EngineParts, limits: ApiOptions['limits'] = {
       return client;
     },
     fetch(method, url, init = {}) {
-      const json = init.json === undefined ? {} : { body: JSON.stringify(init.json), headers: { 'Content-Type': 'application/json', ...init.headers } };
+      const headers = { 'Content-Type': 'application/json', ...init.headers };
+      const json = init.json === undefined ? {} : { body: JSON.stringify(init.json), headers };
       return fetch(`http://d${url}`, { ...init, ...json, method, unix: path });
     },
     async [Symbol.asyncDispose]() {

@@ -58,10 +58,12 @@ message FilesystemUsage { int64 timestamp = 1; FilesystemIdentifier fs_id = 2; U
 /** Methods of the interface that are not served: they are refused by name, not taken for unknown. */
 export const refusedMethods: Readonly<Record<'RuntimeService' | 'ImageService', readonly string[]>> = {
   RuntimeService: [
-    'RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox', 'PodSandboxStatus', 'CreateContainer', 'StartContainer', 'StopContainer', 'RemoveContainer',
+    'RunPodSandbox', 'StopPodSandbox', 'RemovePodSandbox',
+    'PodSandboxStatus', 'CreateContainer', 'StartContainer', 'StopContainer', 'RemoveContainer',
     'ContainerStatus',
     'UpdateContainerResources', 'ReopenContainerLog', 'ExecSync', 'Exec', 'Attach', 'PortForward', 'ContainerStats',
-    'ListContainerStats', 'PodSandboxStats', 'ListPodSandboxStats', 'UpdateRuntimeConfig', 'CheckpointContainer', 'GetContainerEvents',
+    'ListContainerStats',
+    'PodSandboxStats', 'ListPodSandboxStats', 'UpdateRuntimeConfig', 'CheckpointContainer', 'GetContainerEvents',
     'ListMetricDescriptors', 'ListPodSandboxMetrics', 'RuntimeConfig', 'UpdatePodSandboxResources',
   ],
   ImageService: ['PullImage', 'RemoveImage'],

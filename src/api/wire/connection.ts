@@ -20,7 +20,7 @@ export interface ConnectionHandler {
 }
 
 /** The first bytes of the HTTP/2 connection preface (RFC 9113, section 3.4); no method of HTTP/1.1 begins like it. */
-const prefaceStart = Buffer.from('PRI');
+const prefaceStart = Buffer.from('PRI * HTTP/2.0\r\n');
 
 /** head: part of a request's headers came, or nothing yet; busy: a request is served; raw: not HTTP/1.1 any more. */
 type Phase = 'head' | 'busy' | 'idle' | 'raw';

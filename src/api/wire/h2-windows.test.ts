@@ -100,7 +100,8 @@ test('what no honest client sends is refused: a huge frame, endless streams; too
 test('the outcome does not depend on how the bytes are cut (seeded)', () => {
   const stream = Buffer.concat([
     preface, settings([3, 7], [4, 1000]), headers(1), frame(0, 0, 1, Buffer.alloc(700, 'd')), settings([4, 5000]), headers(3), frame(0, 1, 3, []),
-    settings([4, 2000]), update(1, 2000), update(1, 1500), update(3, 1), frame(6, 0, 0, Buffer.alloc(8)), frame(3, 0, 1, [0, 0, 0, 0]), settings([4, 9000]),
+    settings([4, 2000]), update(1, 2000), update(1, 1500), update(3, 1), frame(6, 0, 0, Buffer.alloc(8)), frame(3, 0, 1, [0, 0, 0, 0]),
+    settings([4, 9000]),
   ]);
   const whole = shim().scan(stream);
   let seed = 12345;
