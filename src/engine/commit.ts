@@ -3,7 +3,7 @@ import type { ContainerConfig, ImageConfigFields } from '../model/index.ts';
 import { packLayer } from '../images/layer/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
-import { refuseExternal } from './files.ts';
+import { ownMountPoints, refuseExternal } from './files.ts';
 import { publish } from './publish.ts';
 import { freezeContainer } from './root-access.ts';
 import type { ContainerCommitRequest } from './types.ts';
@@ -20,7 +20,7 @@ export async function commitContainer(
       throw new EngineError('conflict', `Cannot commit container ${container.name}: its image ${shortId(record.imageId)} was removed`);
     }
     await using _frozen = request.pause ? await freezeContainer(ctx, container) : undefined;
-    const layer = packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', signal });
+    const layer = packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', hidden: ownMountPoints(ctx, container), signal });
     const { reference, author, comment, changes } = request;
     const config = imageFields(request.config ?? record.config);
     const image = await ctx.images.commit({ reference, author, comment, changes, config, parent, layer }, signal);

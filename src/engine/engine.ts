@@ -72,7 +72,7 @@ export function openEngine(parts: EngineParts): Engine {
       version: () => systemVersion(ctx),
       events: (eventOptions, signal) => events.subscribe(eventOptions, signal),
       diskUsage: () => diskUsage(ctx),
-      check: (checkOptions) => checkGraph(ctx, checkOptions),
+      check: (checkOptions, signal) => checkGraph(ctx, checkOptions, signal),
     },
     async recover() {
       await recoverEngine(ctx);

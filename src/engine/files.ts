@@ -1,6 +1,6 @@
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { EngineError, isEngineError, messageOf } from '../base/index.ts';
-import { diffTree, packTree } from '../images/layer/index.ts';
+import { bareMountPoints, diffTree, packTree } from '../images/layer/index.ts';
 import { lookupUser } from '../security/index.ts';
 import type { Container } from './container.ts';
 import type { EngineContext } from './context.ts';
@@ -15,7 +15,14 @@ const copyStallMs = 60_000;
 /** What the container changed: docker diff. */
 export async function containerChanges(ctx: EngineContext, container: Container): Promise<{ Path: string; Kind: 0 | 1 | 2 }[]> {
   refuseExternal(container, 'list the changes of');
-  return diffTree(ctx.snapshots.upperPath(container.id), ctx.snapshots.lowerPaths(container.id));
+  return diffTree(ctx.snapshots.upperPath(container.id), ctx.snapshots.lowerPaths(container.id), ownMountPoints(ctx, container));
+}
+
+/** What every run makes in a container's layer to mount on; docker keeps it in a layer of its own. It is no change of the container's. */
+const mountPointPaths = ['etc/hostname', 'etc/hosts', 'etc/resolv.conf', 'dev', 'proc', 'sys'];
+
+export function ownMountPoints(ctx: EngineContext, { id }: Container): Set<string> {
+  return bareMountPoints(ctx.snapshots.upperPath(id), ctx.snapshots.lowerPaths(id), mountPointPaths);
 }
 
 export function refuseExternal(container: Container, verb: string): void {
@@ -26,7 +33,7 @@ export function refuseExternal(container: Container, verb: string): void {
 /** A tar of the whole root file system, volumes left out (docker export). */
 export async function exportContainer(ctx: EngineContext, container: Container, signal: AbortSignal): Promise<Readable> {
   const access = await openRoot(ctx, container, { freeze: false });
-  return releasing(packTree(access.root, signal), access, ctx);
+  return packTree(access.root, signal).once('close', () => void release(access, ctx));
 }
 
 export async function archiveStat(ctx: EngineContext, container: Container, path: string): Promise<PathStat> {
@@ -42,7 +49,9 @@ export async function archiveGet(
   const access = await openRoot(ctx, container, { freeze: true });
   try {
     const { stat, tar } = access.files.get(path, signal);
-    return { stat, tar: releasing(withStallLimit(tar), access, ctx) };
+    const letGo = (): void => void release(access, ctx);
+    const limited = Readable.from(withStallLimit(tar, letGo), { objectMode: false });
+    return { stat, tar: limited.once('close', letGo) };
   } catch (error) {
     await access[Symbol.asyncDispose]();
     throw error;
@@ -58,7 +67,7 @@ export async function archivePut(
     // Docker's `cp -a` into a container with a user of its own gives the files to that user.
     const { User } = container.record.config;
     const owner = options.copyUidGid && User !== '' ? { owner: lookupUser(identityRootOf(ctx, container), User, []) } : {};
-    await access.files.put(path, withStallLimit(tar), { noOverwriteDirNonDir: options.noOverwriteDirNonDir, ...owner }, signal);
+    await access.files.put(path, withStallLimit(keptOpen(tar)), { noOverwriteDirNonDir: options.noOverwriteDirNonDir, ...owner }, signal);
   } catch (error) {
     if (isEngineError(error)) throw error;
     // Something in the container changed the tree under the copy.
@@ -66,37 +75,54 @@ export async function archivePut(
   }
 }
 
+/** A request's body, which is not destroyed where reading ends early: the answer goes out on the same connection. */
+function keptOpen(body: Readable): AsyncIterable<Uint8Array> {
+  return { [Symbol.asyncIterator]: () => body.iterator({ destroyOnReturn: false }) };
+}
+
 function checkPath(path: string): void {
   if (path === '') throw new EngineError('invalidArgument', 'bad parameter: path cannot be empty');
   if (path.includes('\0')) throw new EngineError('invalidArgument', 'bad parameter: path must not contain a NUL byte');
 }
 
-/** Passes a stream on, and destroys it when nothing moves for too long. */
-function withStallLimit(source: Readable): Readable {
-  const passing = new Transform({
-    transform(chunk, _encoding, done) {
+/**
+ * Passes pieces on, and gives up where the next one, or its taking, lets wait too long: `onStall` is called at once, the taker fails at its
+ * next turn. Nothing runs before the first piece is asked for, nor after the last.
+ */
+async function* withStallLimit(source: AsyncIterable<Uint8Array>, onStall: () => void = () => undefined): AsyncGenerator<Uint8Array> {
+  const stall = new EngineError('timeout', `The copy was given up: nothing moved for ${copyStallMs / 1000} s`);
+  let isStalled = false;
+  let fail: (error: Error) => void = () => undefined;
+  const timer = setTimeout(() => {
+    isStalled = true;
+    onStall();
+    fail(stall);
+  }, copyStallMs);
+  const iterator = source[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      if (isStalled) throw stall;
+      const next = await new Promise<IteratorResult<Uint8Array, unknown>>((resolve, reject) => {
+        fail = reject;
+        iterator.next().then(resolve, reject);
+      });
+      if (next.done === true) return;
       timer.refresh();
-      done(null, chunk);
-    },
-  });
-  const giveUp = () => passing.destroy(new EngineError('timeout', `The copy was given up: nothing moved for ${copyStallMs / 1000} s`));
-  const timer = setTimeout(giveUp, copyStallMs);
-  passing.once('close', () => {
+      yield next.value;
+      timer.refresh();
+    }
+  } finally {
     clearTimeout(timer);
-    source.destroy();
-  });
-  source.once('error', (error) => passing.destroy(error));
-  return source.pipe(passing);
+    // Not awaited: it comes after a read that may never end.
+    iterator.return?.().catch(() => undefined);
+  }
 }
 
-/** Gives the access back when the stream ends, however it does. */
-function releasing(stream: Readable, access: RootAccess, ctx: EngineContext): Readable {
-  stream.once('close', async () => {
-    try {
-      await access[Symbol.asyncDispose]();
-    } catch (error) {
-      ctx.logger.warn(messageOf(error));
-    }
-  });
-  return stream;
+/** May be repeated. */
+async function release(access: RootAccess, ctx: EngineContext): Promise<void> {
+  try {
+    await access[Symbol.asyncDispose]();
+  } catch (error) {
+    ctx.logger.warn(messageOf(error));
+  }
 }

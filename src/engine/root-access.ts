@@ -54,6 +54,11 @@ async function unmountRoot(ctx: EngineContext, container: Container): Promise<vo
   });
 }
 
+/** True while a copy needs the root of a container that does not run. */
+export function isMountedForCopy(container: Container): boolean {
+  return (mountedFor.get(container) ?? 0) > 0;
+}
+
 /** Stops the processes of a container that runs until it is disposed of. One that is paused stays so; one that does not run needs nothing. */
 export async function freezeContainer(ctx: EngineContext, container: Container): Promise<AsyncDisposable> {
   if (!container.isRunning) return { [Symbol.asyncDispose]: () => Promise.resolve() };

@@ -77,6 +77,11 @@ export class ContainerStore {
     this.#names.set(name, id);
   }
 
+  /** True for a container that exists or is being made. */
+  isKnown(id: ContainerId): boolean {
+    return this.#byId.has(id) || [...this.#names.values()].includes(id);
+  }
+
   releaseName(name: string, id: ContainerId): void {
     if (this.#names.get(name) === id) this.#names.delete(name);
   }

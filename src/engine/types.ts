@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { OutputSink, ProcessSession } from '../base/index.ts';
-import type { Filters, ImageService } from '../images/index.ts';
+import type { Filters, ImageService, StoreCheckOptions } from '../images/index.ts';
 import type { ContainerConfig, ContainerCreateRequest, HealthState, HostConfig, NetworkingConfig, ResourceUpdate } from '../model/index.ts';
 
 /** What a GET /containers/{id}/json shows (moby: ContainerInspectResponse) with the guide's fields. */
@@ -267,6 +267,11 @@ export interface VolumeOperations {
   prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
 }
 
+/** Answer of /system/check (isula's own). */
+export interface CheckReport {
+  Problems: { Kind: string; Path: string; Detail: string; Repaired: boolean }[];
+}
+
 export interface SystemOperations {
   /** moby: SystemInfo, with isula's own fields. */
   info(): Promise<Record<string, unknown>>;
@@ -277,7 +282,7 @@ export interface SystemOperations {
   /** moby: SystemDataUsageResponse. */
   diskUsage(): Promise<Record<string, unknown>>;
   /** `isula system check`: every byte under the graph root is owned or reported. */
-  check(options: { repair: boolean }): Promise<{ Problems: { Kind: string; Path: string; Detail: string; Repaired: boolean }[] }>;
+  check(options: StoreCheckOptions, signal: AbortSignal): Promise<CheckReport>;
 }
 
 /** The engine as api/ sees it. Every failure is an EngineError. */

@@ -4,6 +4,7 @@ import type { ImageId, Logger } from '../base/index.ts';
 import type { ImageRecord } from '../model/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
+import { checkStore } from './check.ts';
 import { defaultImageOptions, imageEvent, refuseDamaged } from './context.ts';
 import type { ImageContext, ImageOptions } from './context.ts';
 import { commitImage, importImage } from './import.ts';
@@ -107,6 +108,7 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
       context.event = hooks.event;
     },
     collectLayers: async () => void (await context.collector.collect({ blobs: [], layers: context.snapshots.listLayers() })),
+    check: (options, signal) => checkStore(context, options, signal),
     recover: () => recover(context),
     close: () => Promise.resolve(),
   };

@@ -71,6 +71,21 @@ export interface HistoryRow {
   Comment: string;
 }
 
+export interface StoreCheckOptions {
+  /** Put right what can be. */
+  readonly repair: boolean;
+  /** Read every blob and file, and compare them with their digests. */
+  readonly content: boolean;
+}
+
+/** What `system check` found. */
+export interface StoreProblem {
+  readonly kind: string;
+  readonly path: string;
+  readonly detail: string;
+  readonly repaired: boolean;
+}
+
 /** The image side of the engine: references, content store, unpacked layers, registries. Every change is durable when it returns. */
 export interface ImageService {
   /** By name[:tag], name@digest, id or unique id prefix. @throws notFound `No such image: NAME`. */
@@ -108,6 +123,8 @@ export interface ImageService {
   bind(hooks: { uses: ImageUseCheck; event: (action: string, id: string, attributes: Record<string, string>) => void }): void;
   /** Removes layers that no image and no container needs: those of an image that was removed by force, once its last container is gone. */
   collectLayers(): Promise<void>;
+  /** Blobs and layers against what needs them. */
+  check(options: StoreCheckOptions, signal: AbortSignal): Promise<StoreProblem[]>;
   /** Start-up: drops what a crash left half-made. */
   recover(): Promise<void>;
   close(): Promise<void>;

@@ -1,4 +1,5 @@
 import { Database } from 'bun:sqlite';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { EngineError, messageOf } from '../base/index.ts';
 
 type Write = { apply: (db: Database) => void; resolve: () => void; reject: (error: unknown) => void };
@@ -15,6 +16,9 @@ export class StateDb implements Disposable {
   #scheduled = false;
 
   constructor(path: string) {
+    // Records hold environments and with them secrets. SQLite gives its other files the mode of this one.
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
     this.#db = new Database(path, { create: true, strict: true });
     this.#db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-2000');
   }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EngineError, errnoOf, failPoint, fsyncDir, isContainerId, isDigest, messageOf, shortId } from '../base/index.ts';
@@ -7,11 +7,12 @@ import { AT_FDCWD, chmodAt, chownAt, hasProjectQuota, mountOverlay, readMounts, 
 import { syncFileSystem } from './durable.ts';
 import { Layout } from './layout.ts';
 import { parseOverlay2Options, type Overlay2Options } from './options.ts';
+import { auditOverlay2 } from './overlay2-audit.ts';
 import { checkOverlay, overlayFlags } from './overlay2-check.ts';
 import { ProjectQuotas } from './project-quotas.ts';
 import { Stacks } from './stacks.ts';
 import { treeSize } from './tree-size.ts';
-import type { ContainerLayerOptions, LayerStaging, SnapshotDriver } from './types.ts';
+import type { ContainerLayerOptions, LayerStaging, SnapshotDriver, StorageProblem } from './types.ts';
 
 /** OVL_MAX_STACK of the kernel. */
 const layersMax = 500;
@@ -46,6 +47,8 @@ class Overlay2 implements SnapshotDriver {
   readonly #mounted = new Set<ContainerId>();
   readonly #stacks: Stacks;
   readonly #quotas: ProjectQuotas;
+  /** Paths in staging that are worked on. */
+  readonly #busy = new Set<string>();
 
   constructor(
     private readonly layout: Layout,
@@ -99,13 +102,14 @@ class Overlay2 implements SnapshotDriver {
   async stageLayer(chainId: ChainId, below: readonly ChainId[] = []): Promise<LayerStaging> {
     const parents = below.map((parent) => this.layerPath(parent)).reverse();
     const directory = this.layout.newStaging('layer');
+    this.#busy.add(directory);
     const path = join(directory, 'diff');
     mkdirSync(path, { mode: 0o755 });
     return {
       path,
       parents,
       commit: (sizeBytes) => this.#commit(chainId, directory, sizeBytes),
-      [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+      [Symbol.asyncDispose]: () => this.#discard(directory),
     };
   }
 
@@ -243,6 +247,21 @@ class Overlay2 implements SnapshotDriver {
     }
   }
 
+  audit(isOwned: (id: ContainerId) => boolean): StorageProblem[] {
+    const view = {
+      layout: this.layout, layers: this.#layers, containers: this.#containers, busy: this.#busy, stacks: this.#stacks,
+    };
+    return auditOverlay2(view, isOwned);
+  }
+
+  async removeStray(path: string): Promise<void> {
+    const name = basename(path);
+    if (isContainerId(name) && path === this.layout.container(name) && this.#containers.has(name)) return this.removeContainer(name);
+    const doomed = this.layout.stagingName('stray');
+    renameSync(path, doomed);
+    await this.#discard(doomed);
+  }
+
   async #tidy(id: ContainerId, work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -253,11 +272,15 @@ class Overlay2 implements SnapshotDriver {
 
   /** Frees what has lost its name already. What cannot be freed now is tried again at the next start. */
   async #discard(path: string): Promise<void> {
+    this.#busy.add(path);
     try {
-      umountAll(join(path, 'merged'));
+      const merged = join(path, 'merged');
+      if (existsSync(merged)) umountAll(merged);
       await rm(path, { recursive: true, force: true });
     } catch (error) {
       this.logger.warn(`cannot free ${path} (tried again at the next start): ${messageOf(error)}`);
+    } finally {
+      this.#busy.delete(path);
     }
   }
 

@@ -1,11 +1,14 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../base/index.ts';
+import { EngineError, errnoOf, isEngineError } from '../base/index.ts';
 import { projectOf, setProjectQuota } from '../linux/index.ts';
 import type { Layout } from './layout.ts';
 
 /** Project ids below are left to the administrator (/etc/projects). */
 const firstProject = 1_000_000;
+
+/** The guide's words (1.3.3.5). */
+const needsQuota = '--storage-opt is supported only for overlay over xfs or ext4 with \'pquota\' mount option';
 
 /** Gives each limited container a project id of its own. The ids in use are read from the directories, at the first need. */
 export class ProjectQuotas {
@@ -16,7 +19,12 @@ export class ProjectQuotas {
   /** Limits what may be written below an empty directory. @throws EngineError unsupported. */
   limit(directory: string, bytes: number): void {
     const project = (this.#last ?? this.#highest()) + 1;
-    setProjectQuota(directory, project, bytes);
+    try {
+      setProjectQuota(directory, project, bytes);
+    } catch (error) {
+      if (!isEngineError(error, 'unsupported')) throw error;
+      throw new EngineError('unsupported', `${needsQuota}: ${error.message}`, { cause: error });
+    }
     this.#last = project;
   }
 

@@ -65,6 +65,11 @@ export class Stacks {
     }
   }
 
+  /** True for a list that is in use, or kept for the next container of its image until the daemon's next start. */
+  isKept(name: string): boolean {
+    return this.#lists.has(name) || [...this.#ofContainer.values()].includes(name);
+  }
+
   forget(id: ContainerId): void {
     this.#ofContainer.delete(id);
   }

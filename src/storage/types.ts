@@ -18,6 +18,15 @@ export interface ContainerLayerOptions {
   readonly quotaBytes?: number;
 }
 
+/** Something on disk that does not agree with what the driver knows. */
+export interface StorageProblem {
+  readonly kind: string;
+  readonly path: string;
+  readonly detail: string;
+  /** Belongs to nothing: `removeStray` may take it away. */
+  readonly stray: boolean;
+}
+
 /**
  * A snapshot driver keeps image layers (read-only, by chain ID, one directory each) and containers' writable layers.
  * Contract: a layer is never changed after commit; a container's layer is never shared; every call may be repeated after a
@@ -54,4 +63,8 @@ export interface SnapshotDriver {
   containerSize(id: ContainerId, signal?: AbortSignal): Promise<number>;
   /** Start-up: removes staging leftovers, and containers' layers whose id is not in `live`; unmounts those not in `running`. */
   recover(live: ReadonlySet<ContainerId>, running: ReadonlySet<ContainerId>): Promise<void>;
+  /** Compares what is on disk with what is known. `isOwned`: containers that exist or are being made. */
+  audit(isOwned: (id: ContainerId) => boolean): StorageProblem[];
+  /** Removes what `audit` called a stray; a layer's or container's too. */
+  removeStray(path: string): Promise<void>;
 }

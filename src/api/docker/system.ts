@@ -62,7 +62,8 @@ async function diskUsage(call: Call): Promise<void> {
 }
 
 async function check(call: Call): Promise<void> {
-  call.send(200, await call.engine.system.check({ repair: call.query.boolean('repair') }));
+  const options = { repair: call.query.boolean('repair'), content: call.query.boolean('content') };
+  call.send(200, await call.engine.system.check(options, call.signal));
 }
 
 /** There is no build cache: pruning it (`docker system prune` does) frees nothing. */

@@ -86,12 +86,13 @@ export const check: Command = {
     name: 'system check', usage: '[OPTIONS]', summary: 'Check that every byte under the graph root is owned', args: { min: 0, max: 0 },
     flags: [
       { name: 'format', type: 'string', help: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
+      { name: 'content', type: 'bool', help: 'Read all blobs and layers, and compare them with their digests' },
       { name: 'repair', type: 'bool', help: 'Repair what can be repaired' },
     ],
   },
   async run({ client, flags }) {
     const repair = flags.bool('repair');
-    const report = await client.json(repair ? 'POST' : 'GET', '/system/check', { query: { repair } });
+    const report = await client.json(repair ? 'POST' : 'GET', '/system/check', { query: { repair, content: flags.bool('content') } });
     const problems = listAt(report, 'Problems').map((one) => ({
       Kind: textAt(one, 'Kind'), Path: textAt(one, 'Path'), Detail: textAt(one, 'Detail'), Repaired: flagAt(one, 'Repaired'),
     }));

@@ -70,7 +70,7 @@ export class ContainerFs {
 
   /** Unpacks a tar into a directory of the container. @throws EngineError notFound, invalidArgument, forbidden, tooLarge. */
   async put(path: string, tar: AsyncIterable<Uint8Array>, { noOverwriteDirNonDir, owner }: PutOptions, signal: AbortSignal): Promise<void> {
-    using target = this.#find(`${path}/.`);
+    using target = this.#find(`${path}/.`, path);
     if (target.readOnly) {
       const isVolume = this.options.mounts.some(({ destination }) => `${target.path}/`.startsWith(`${rawPath(destination)}/`));
       throw new EngineError('forbidden', isVolume ? 'mounted volume is marked read-only' : 'container rootfs is marked read-only');
@@ -81,7 +81,7 @@ export class ContainerFs {
     await unpackTar(tar, writer, { limits: putLimits, form: 'rootfs', signal });
   }
 
-  #find(path: string): ResolvedPath {
+  #find(path: string, shown = path): ResolvedPath {
     const raw = Buffer.from(path).toString('latin1');
     const wantsDirectory = /(?:^|\/)\.?$/.test(raw);
     let found: ResolvedPath;
@@ -91,7 +91,7 @@ export class ContainerFs {
       if (!leadsNowhere(error)) throw error;
       const code = errnoOf(error);
       const why = code === 'ENOENT' ? '' : code === 'ENOTDIR' ? ': not a directory' : ': the path does not end';
-      throw new EngineError('notFound', `Could not find the file ${path} in container ${this.options.container}${why}`, { cause: error });
+      throw new EngineError('notFound', `Could not find the file ${shown} in container ${this.options.container}${why}`, { cause: error });
     }
     if (wantsDirectory && (found.stat.mode & S_IFMT) !== S_IFDIR) {
       found[Symbol.dispose]();

@@ -19,9 +19,11 @@ const entriesPerTurn = 500;
 
 /**
  * What a container's upper directory changed, as `docker diff` shows it, sorted by path. `lowers`: the image's directories,
- * top first. A directory that only holds changes is one too (C); a directory that overlay merely copied up is none.
+ * top first. A directory that only holds changes is one too (C); a directory that overlay merely copied up is none, nor is one that
+ * only got what is in `hidden`: paths that are left out.
  */
-export async function diffTree(upper: string, lowers: readonly string[], signal?: AbortSignal): Promise<TreeChange[]> {
+export async function diffTree(upper: string, lowers: readonly string[], hidden: ReadonlySet<string> = new Set()): Promise<TreeChange[]> {
+  const holdsHidden = new Set([...hidden].map((path) => splitPath(path)[0]));
   const changes = new Map<string, 0 | 1 | 2>();
   using lower = new LowerDirs(lowers);
   const rootFd = openSync(upper, constants.O_RDONLY | constants.O_DIRECTORY);
@@ -35,17 +37,14 @@ export async function diffTree(upper: string, lowers: readonly string[], signal?
   try {
     let seen = 0;
     for (const { path, name, dirFd, stat } of walkTree(rootFd)) {
-      if (++seen % entriesPerTurn === 0) {
-        await setImmediate();
-        signal?.throwIfAborted();
-      }
-      if (path === '') continue;
+      if (++seen % entriesPerTurn === 0) await setImmediate();
+      if (path === '' || hidden.has(path)) continue;
       const before = lower.stat(path);
       if (isWhiteout(stat)) {
         if (before) add(path, deleted);
       } else if (!before) {
         add(path, added);
-      } else if (!sameDirectory(before, stat)) {
+      } else if (!sameDirectory(before, stat, holdsHidden.has(path))) {
         add(path, modified);
       }
       if (name !== '' || !before || !isOpaque(dirFd)) continue;
@@ -60,8 +59,8 @@ export async function diffTree(upper: string, lowers: readonly string[], signal?
 }
 
 /** A directory that stands in the upper one only because something in it changed. */
-function sameDirectory(before: FileStat, now: FileStat): boolean {
+function sameDirectory(before: FileStat, now: FileStat, anyTime: boolean): boolean {
   const bothDirs = (before.mode & S_IFMT) === S_IFDIR && (now.mode & S_IFMT) === S_IFDIR;
   return bothDirs && before.mode === now.mode && before.uid === now.uid && before.gid === now.gid
-    && before.mtimeSec === now.mtimeSec && before.mtimeNsec === now.mtimeNsec;
+    && (anyTime || (before.mtimeSec === now.mtimeSec && before.mtimeNsec === now.mtimeNsec));
 }

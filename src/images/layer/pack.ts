@@ -14,6 +14,8 @@ import { tarEnd, tarHeader } from './tar-writer.ts';
 export interface PackOptions {
   /** `oci-layer`: overlay's deletions become `.wh.` entries. `plain`: files as they are. */
   form: 'oci-layer' | 'plain';
+  /** Paths that are left out. */
+  hidden?: ReadonlySet<string>;
   signal: AbortSignal;
 }
 
@@ -89,7 +91,7 @@ async function* pack(rootFd: number, run: PackRun): AsyncGenerator<Buffer> {
 }
 
 async function* packInto(packer: Packer, rootFd: number, run: PackRun): AsyncGenerator<Buffer> {
-  const hidden = new Set(run.mounts?.map(({ path }) => path));
+  const hidden = new Set([...(run.mounts?.map(({ path }) => path) ?? []), ...(run.hidden ?? [])]);
   for (const entry of walkTree(rootFd, (path) => path === '' || !hidden.has(path))) {
     if (hidden.has(entry.path) && entry.path !== '') continue;
     if (entry.path !== '' || run.withRoot) yield* packer.add(entry, run.rename(entry.path), run.form === 'oci-layer');

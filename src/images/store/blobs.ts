@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createReadStream, readdirSync, renameSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, shortId } from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
@@ -33,6 +33,8 @@ export class BlobStore {
   readonly #partialDir: string;
   /** Digest to size, of every blob that is there. */
   readonly #sizes = new Map<Digest, number>();
+  /** Names in `ingest/` that running operations write. */
+  readonly #temporary = new Set<string>();
 
   constructor(graphRoot: string) {
     this.#dir = join(graphRoot, 'blobs', 'sha256');
@@ -69,9 +71,21 @@ export class BlobStore {
     return createReadStream(this.path(digest), { highWaterMark: chunkBytes });
   }
 
-  /** A file of its own beside the blobs, for work that becomes a blob by `adopt` or goes away. */
-  temporaryPath(): string {
-    return join(this.#ingestDir, randomBytes(12).toString('hex'));
+  /** A file of its own beside the blobs, for work that becomes a blob by `adopt` or goes away by `#dropTemporary`. */
+  #temporaryPath(): string {
+    const name = randomBytes(12).toString('hex');
+    this.#temporary.add(name);
+    return join(this.#ingestDir, name);
+  }
+
+  /** True for a file in `ingest/` that an operation writes. */
+  isTemporary(name: string): boolean {
+    return this.#temporary.has(name);
+  }
+
+  async #dropTemporary(path: string): Promise<void> {
+    await rm(path, { force: true });
+    this.#temporary.delete(basename(path));
   }
 
   /**
@@ -79,7 +93,7 @@ export class BlobStore {
    * @throws invalidArgument when the content does not hash to `expected`; tooLarge; resourceExhausted on a full disk.
    */
   async ingest(source: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<StoredBlob> {
-    const temporary = this.temporaryPath();
+    const temporary = this.#temporaryPath();
     const limitBytes = options.limitBytes ?? blobBytesMax;
     const hash = new Bun.CryptoHasher('sha256');
     let size = 0;
@@ -104,7 +118,7 @@ export class BlobStore {
       this.adopt(temporary, digest, size);
       return { digest, size };
     } catch (error) {
-      await rm(temporary, { force: true });
+      await this.#dropTemporary(temporary);
       options.signal.throwIfAborted();
       throw diskError(error);
     }
@@ -113,6 +127,7 @@ export class BlobStore {
   /** Takes a whole, hashed and synced file of this file system in under its digest. */
   adopt(path: string, digest: Digest, size: number): void {
     renameSync(path, this.path(digest));
+    this.#temporary.delete(basename(path));
     fsyncDir(this.#dir);
     failPoint('image-blob');
     this.#sizes.set(digest, size);
@@ -134,15 +149,16 @@ export class BlobStore {
   /** Gone for every reader from this call on; the file's blocks are freed later. */
   async remove(digest: Digest): Promise<void> {
     this.#sizes.delete(digest);
-    const trash = this.temporaryPath();
+    const trash = this.#temporaryPath();
     try {
       renameSync(this.path(digest), trash);
     } catch (error) {
+      this.#temporary.delete(basename(trash));
       if (errnoOf(error) === 'ENOENT') return;
       throw error;
     }
     failPoint('blob.removed');
-    await rm(trash, { force: true });
+    await this.#dropTemporary(trash);
   }
 
   /** Start-up: removes what was being written when the last daemon ended. */

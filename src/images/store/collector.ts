@@ -55,11 +55,7 @@ export class Collector {
 
   /** Looks at the given blobs and layers only, top layers first; gives the layers removed and the bytes freed. */
   async collect(candidates: { blobs: Iterable<Digest>; layers: Iterable<ChainId> }): Promise<{ layers: ChainId[]; bytes: number }> {
-    const { blobs, layers } = this.images.referenced();
-    for (const lease of this.#leases) {
-      for (const blob of lease.blobs) blobs.add(blob);
-      for (const layer of lease.layers) layers.add(layer);
-    }
+    const { blobs, layers } = this.#needed();
     const removable = [...candidates.layers].filter((chainId) => {
       return !layers.has(chainId) && this.snapshots.hasLayer(chainId) && !this.#removing.has(chainId);
     });
@@ -84,6 +80,27 @@ export class Collector {
   /** Everything that is there is a candidate. */
   collectAll(): Promise<{ layers: ChainId[]; bytes: number }> {
     return this.collect({ blobs: this.blobs.digests(), layers: this.snapshots.listLayers() });
+  }
+
+  /** What `collectAll` would remove. */
+  unowned(): { blobs: Digest[]; layers: ChainId[] } {
+    const { blobs, layers } = this.#needed();
+    const inContainers = this.#containerLayerPaths();
+    return {
+      blobs: this.blobs.digests().filter((blob) => !blobs.has(blob)),
+      layers: this.snapshots.listLayers()
+        .filter((layer) => !layers.has(layer) && !this.#removing.has(layer) && !inContainers.has(this.snapshots.layerPath(layer))),
+    };
+  }
+
+  /** By images and running operations. */
+  #needed(): { blobs: Set<Digest>; layers: Set<ChainId> } {
+    const { blobs, layers } = this.images.referenced();
+    for (const lease of this.#leases) {
+      for (const blob of lease.blobs) blobs.add(blob);
+      for (const layer of lease.layers) layers.add(layer);
+    }
+    return { blobs, layers };
   }
 
   #removeLayer(chainId: ChainId): Promise<void> {
