@@ -103,7 +103,8 @@ const image: ImageRecord = {
 function summary(name: string, state: string, labels: Record<string, string>): ContainerSummary {
   return {
     Id: name.padEnd(64, '0'), Names: [`/${name}`], Image: 'busybox', ImageID: imageId, Command: 'sh', Created: 1_700_000_000, Ports: [],
-    Labels: labels, State: state, Status: '', HostConfig: { NetworkMode: 'none' }, NetworkSettings: { Networks: {} }, Mounts: [], Pid: 1, ExitCode: 0, RestartCount: 0,
+    Labels: labels, State: state, Status: '', HostConfig: { NetworkMode: 'none' }, NetworkSettings: { Networks: {} },
+    Mounts: [], Pid: 1, ExitCode: 0, RestartCount: 0,
     StartedAt: '', FinishedAt: '', Runtime: 'lcr', Health: 'none',
   };
 }
