@@ -75,7 +75,9 @@ function pendingSession(
   const closed = Promise.withResolvers<void>();
   const connected = Promise.withResolvers<ProcessSession | undefined>();
   let live: ProcessSession | undefined;
-  let inputClosed = false;
+  /** Input that came before the start, in order; the end of input waits for it too. */
+  let early: Promise<void> = Promise.resolve();
+  let earlyChunks = 0;
   const leave = () => {
     if (!container.pendingAttaches.delete(pending)) return;
     connected.resolve(undefined);
@@ -89,7 +91,6 @@ function pendingSession(
       live = session;
       void session.closed.then(closed.resolve, closed.reject);
       connected.resolve(session);
-      if (inputClosed) session.closeInput();
     },
     abandon: leave,
   };
@@ -97,13 +98,18 @@ function pendingSession(
   signal.addEventListener('abort', leave, { once: true });
   return {
     writeInput(chunk) {
-      if (live) return live.writeInput(chunk);
+      if (live && earlyChunks === 0) return live.writeInput(chunk);
+      earlyChunks++;
       // The caller may reuse the chunk only after the promise settles, so it need not be copied.
-      return connected.promise.then((session) => session?.writeInput(chunk));
+      early = early.then(async () => {
+        const session = await connected.promise;
+        await session?.writeInput(chunk);
+        earlyChunks--;
+      });
+      return early;
     },
     closeInput() {
-      inputClosed = true;
-      live?.closeInput();
+      void early.then(async () => (await connected.promise)?.closeInput());
     },
     detach() {
       if (live) live.detach();

@@ -3,6 +3,11 @@ import { readFileSync } from 'node:fs';
 import { formatTime, nowMs } from '../base/index.ts';
 import type { EngineContext } from './context.ts';
 
+/** `crun version 1.8.1` and the like, without the words. */
+function bareVersion(line: string): string {
+  return line.replace(/^.*\bversion:? */, '');
+}
+
 /** Names and versions that never change while the daemon runs. */
 function osRelease(): { name: string; version: string } {
   try {
@@ -90,13 +95,13 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
     Isolation: '',
     InitBinary: '',
     ContainerdCommit: { ID: '', Expected: '' },
-    RuncCommit: { ID: choice.version, Expected: choice.version },
+    RuncCommit: { ID: bareVersion(choice.version), Expected: bareVersion(choice.version) },
     InitCommit: { ID: '', Expected: '' },
     SecurityOptions: security,
     Warnings: null,
     // isula
     HugetlbPageSizes: hugetlbPageSizes(),
-    RuntimeChoice: { Name: choice.name, Path: choice.path, Version: choice.version, Reason: choice.reason, Monitor: choice.conmonVersion },
+    RuntimeChoice: { Name: choice.name, Path: choice.path, Version: bareVersion(choice.version), Reason: choice.reason, Monitor: `conmon ${bareVersion(choice.conmonVersion)}` },
     ...options.facts,
   };
 }
@@ -139,8 +144,8 @@ export function systemVersion(ctx: EngineContext): Record<string, unknown> {
         Name: 'Engine', Version: options.version,
         Details: { Arch: arch, GitCommit: options.gitCommit, KernelVersion: facts.kernelRelease, Os: 'linux' },
       },
-      { Name: choice.name, Version: choice.version, Details: { Path: choice.path, Reason: choice.reason } },
-      { Name: 'conmon', Version: choice.conmonVersion, Details: {} },
+      { Name: choice.name, Version: bareVersion(choice.version), Details: { Path: choice.path, Reason: choice.reason } },
+      { Name: 'conmon', Version: bareVersion(choice.conmonVersion), Details: {} },
     ],
     // isula
     OCIVersion: '1.0.2',
