@@ -23,7 +23,8 @@ export async function openListeners(config: DaemonConfig, onConnection: (socket:
   const gid = groupId(config, logger);
   for (const host of config.hosts) {
     const isTls = config.tls && host.kind === 'tcp';
-    const server = isTls ? createTlsServer({ ...options, ALPNProtocols: ['h2', 'http/1.1'], ...tlsFiles(config) }, onConnection) : createServer(options, onConnection);
+    const tls = { ...options, ALPNProtocols: ['h2', 'http/1.1'] };
+    const server = isTls ? createTlsServer({ ...tls, ...tlsFiles(config) }, onConnection) : createServer(options, onConnection);
     if (host.kind === 'unix') await listenUnix(server, host.path, gid);
     else await listenTcp(server, host);
     servers.defer(() => closed(server));

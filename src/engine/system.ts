@@ -101,7 +101,10 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
     Warnings: null,
     // isula
     HugetlbPageSizes: hugetlbPageSizes(),
-    RuntimeChoice: { Name: choice.name, Path: choice.path, Version: bareVersion(choice.version), Reason: choice.reason, Monitor: `conmon ${bareVersion(choice.conmonVersion)}` },
+    RuntimeChoice: {
+      Name: choice.name, Path: choice.path, Version: bareVersion(choice.version), Reason: choice.reason,
+      Monitor: `conmon ${bareVersion(choice.conmonVersion)}`,
+    },
     ...options.facts,
   };
 }
