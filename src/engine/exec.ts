@@ -35,6 +35,7 @@ export class ExecRegistry {
 
   create(container: Container, config: ExecConfig): ExecId {
     refuseExec(container);
+    this.ctx.runtime.anticipate();
     if (config.Cmd.length === 0 || config.Cmd[0] === '') throw new EngineError('invalidArgument', 'No exec command specified');
     parseDetachKeys(config.DetachKeys);
     this.#dropEnded(container);

@@ -83,6 +83,7 @@ async function launch(ctx: EngineContext, container: Container, bundle: string, 
   const { hostConfig, config } = record;
   // A run that a crash or a failed cleaning left under this id is in the way.
   ctx.runtime.clearExit(record.id);
+  ctx.runtime.anticipate();
   mkdirSync(containerDir(ctx.options, record.id), { recursive: true, mode: 0o700 });
   mkdirSync(bundle, { recursive: true, mode: 0o700 });
   const rootfsPath = hostConfig.ExternalRootfs === ''

@@ -28,3 +28,5 @@ export * from './seqpacket.ts';
 export * from './terminal.ts';
 export * from './connect-fd.ts';
 export * from './poll.ts';
+export * from './memfd.ts';
+export * from './cgroup-attach.ts';

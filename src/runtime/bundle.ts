@@ -29,6 +29,8 @@ export interface Launch {
   terminal: boolean;
   openStdin: boolean;
   stdinOnce: boolean;
+  /** The runtime runs hooks when the container is started. */
+  poststartHooks: boolean;
   /** The runtime runs hooks when the container is deleted. */
   poststopHooks: boolean;
 }

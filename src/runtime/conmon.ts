@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../base/index.ts';
 import { makeSocketPair } from '../linux/index.ts';
 import { bundleFiles, readPidFile, type Launch } from './bundle.ts';
+import type { DriverContext } from './context.ts';
 import { MessageSocket } from './message-socket.ts';
 import { childEnvironment, readText } from './run-command.ts';
 
@@ -46,7 +47,7 @@ export async function startConmon(argv: string[], options: { cwd: string; waitsF
 }
 
 /** Options that create and exec share. */
-export function conmonArguments(conmonPath: string, options: {
+export function conmonArguments(ctx: Pick<DriverContext, 'conmonPath' | 'executableOf'>, options: {
   id: string;
   /** Where the attach socket and the FIFOs are made. */
   directory: string;
@@ -58,8 +59,8 @@ export function conmonArguments(conmonPath: string, options: {
 }): string[] {
   const { launch, directory } = options;
   return [
-    conmonPath, '--api-version', '--full-attach', '-c', options.id, '-u', options.id, '-n', options.id, '-b', directory,
-    '-r', launch.runtime.path, ...[...launch.runtime.args, `--root=${launch.runtimeRoot}`].flatMap((arg) => ['--runtime-arg', arg]),
+    ctx.conmonPath, '--api-version', '--full-attach', '-c', options.id, '-u', options.id, '-n', options.id, '-b', directory,
+    '-r', ctx.executableOf(launch.runtime.path), ...[...launch.runtime.args, `--root=${launch.runtimeRoot}`].flatMap((arg) => ['--runtime-arg', arg]),
     '-p', options.pidFile, '-P', join(directory, bundleFiles.conmonPid), '--no-sync-log',
     ...(options.terminal ? ['-t'] : []),
     ...(options.stdin ? ['-i'] : []),

@@ -31,6 +31,7 @@ export async function createContainer(ctx: DriverContext, request: CreateRequest
     terminal: spec.process.terminal,
     openStdin: request.openStdin,
     stdinOnce: request.stdinOnce,
+    poststartHooks: (spec.hooks?.poststart?.length ?? 0) > 0,
     poststopHooks: (spec.hooks?.poststop?.length ?? 0) > 0,
   };
   mkdirSync(bundlePath, { recursive: true, mode: 0o700 });
@@ -60,7 +61,7 @@ async function launchInit(ctx: DriverContext, request: CreateRequest, launch: La
   const { bundlePath, spec, id } = request;
   const pidFile = join(bundlePath, bundleFiles.initPid);
   const argv = [
-    ...conmonArguments(ctx.conmonPath, {
+    ...conmonArguments(ctx, {
       id,
       directory: bundlePath,
       launch,

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EngineError, type Logger } from '../base/index.ts';
 import {
-  freezeCgroup, isCgroupFrozen, isProcessRunning, killCgroup, readCgroupPids, readCgroupStats, signalProcess, thawCgroup, type SeccompFilter,
+  CgroupAttach, freezeCgroup, isCgroupFrozen, isProcessRunning, killCgroup, readCgroupPids, readCgroupStats, signalProcess, thawCgroup, type SeccompFilter,
 } from '../linux/index.ts';
 import { attachContainer } from './attach.ts';
 import { bundleFiles, readLaunch } from './bundle.ts';
@@ -16,7 +16,9 @@ import { reportingHooks } from './hook-errors.ts';
 import { readHostFacts } from './host-facts.ts';
 import { chooseRuntime, crunRefusal, readUnifiedControllers, takesSeccompProgram, VersionProbe } from './probe.ts';
 import { removeContainer } from './remove.ts';
+import { releaseInit } from './release-init.ts';
 import { runCommand } from './run-command.ts';
+import { SealedPrograms } from './sealed-program.ts';
 import { SeccompCache } from './seccomp-cache.ts';
 import type { OciSpec, RuntimeDriver } from './types.ts';
 import { updateResources } from './update.ts';
@@ -72,6 +74,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<RuntimeDrive
   const resolveRuntime = (name: string): ResolvedRuntime => resolve(known, name === '' ? options.defaultRuntime : name);
   resolveRuntime('');
   const filters = new SeccompCache(logger);
+  const sealed = new SealedPrograms(logger);
+  const isCrun = (path: string): boolean => versions.get(path)?.startsWith('crun ') === true;
   const exits = new ExitWatch(join(stateRoot, 'exits'));
   const ctx: DriverContext = {
     logger,
@@ -79,11 +83,12 @@ export async function openRuntime(options: RuntimeOptions): Promise<RuntimeDrive
     conmonPath: conmon.path,
     exitDir: exits.directory,
     resolveRuntime,
+    isCrun,
+    executableOf: (path) => (isCrun(path) ? sealed.pathOf(path) : path),
     runtimeRoot: (name) => join(stateRoot, 'oci', name),
     prepareSpec: (spec, runtime, bundlePath) => {
-      const version = versions.get(runtime.path) ?? '';
-      if (spec.hooks) return version.startsWith('crun ') ? withHookErrors(spec, bundlePath) : spec;
-      return takesSeccompProgram(version) ? withSeccompProgram(spec, filters) : spec;
+      if (spec.hooks) return isCrun(runtime.path) ? withHookErrors(spec, bundlePath) : spec;
+      return takesSeccompProgram(versions.get(runtime.path) ?? '') ? withSeccompProgram(spec, filters) : spec;
     },
   };
   return {
@@ -123,8 +128,10 @@ function isFilter(value: unknown): value is SeccompFilter {
 function driverOf(ctx: DriverContext, exits: ExitWatch, known: ReadonlyMap<string, { path: string; args: string[] }>): Omit<RuntimeDriver, 'choice'> {
   const { facts } = ctx;
   const { cgroup } = facts;
+  const attach = new CgroupAttach(cgroup);
   return {
     facts,
+    anticipate: () => attach.begin(),
     runtimes: () => new Map(known),
     resolveRuntime: ctx.resolveRuntime,
     create: (request) => createContainer(ctx, request),
@@ -163,7 +170,8 @@ async function startContainer(ctx: DriverContext, id: string, runtimeName: strin
   }
   const { path, args } = launch.runtime;
   ctx.logger.debug(`Starting container ${id} with ${runtimeName} (${path})`);
-  const argv = [path, ...args, `--root=${launch.runtimeRoot}`, 'start', id];
+  if (ctx.isCrun(path) && launch.poststartHooks === false && releaseInit(launch.runtimeRoot, id)) return;
+  const argv = [ctx.executableOf(path), ...args, `--root=${launch.runtimeRoot}`, 'start', id];
   const { exitCode, errorText } = await reportingHooks(ctx, id, bundlePath, () => runCommand(argv, { timeoutMs: startTimeoutMs }));
   if (exitCode !== 0) throw runtimeFailure(errorText, { action: 'start', args: [], cwd: '/' });
 }

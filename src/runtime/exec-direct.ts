@@ -63,7 +63,7 @@ interface Child {
 function spawn(job: ExecJob, input: Pipe, output: Pipe, errors: Pipe): Child {
   const { launch, request } = job;
   const argv = [
-    launch.runtime.path, ...launch.runtime.args, `--root=${launch.runtimeRoot}`,
+    job.ctx.executableOf(launch.runtime.path), ...launch.runtime.args, `--root=${launch.runtimeRoot}`,
     'exec', '--process', job.processPath, '--pid-file', job.pidFile, request.containerId,
   ];
   // `detached` (setsid) is in Bun but not in its types: a session of its own, so that a signal to the daemon's terminal is not one to

@@ -24,7 +24,7 @@ export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
   const terminal = request.process.terminal;
   const attached = request.sink !== undefined || !terminal;
   const argv = [
-    ...conmonArguments(ctx.conmonPath, {
+    ...conmonArguments(ctx, {
       id: request.containerId,
       directory,
       launch: job.launch,

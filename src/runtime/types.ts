@@ -224,6 +224,8 @@ export interface RuntimeDriver {
   runtimes(): Map<string, { path: string; args: string[] }>;
   /** @throws invalidArgument for a name that is not configured. */
   resolveRuntime(name: string): { name: string; path: string; args: string[] };
+  /** A container or a process is about to be made: what takes long and can go on beside other work begins. */
+  anticipate(): void;
   /** conmon + runtime create. On failure everything it made is gone again. Errors say the cause and carry exitCode 126/127 where due. */
   create(request: CreateRequest): Promise<RunningProcess>;
   start(id: ContainerId, runtime: string, bundlePath: string): Promise<void>;
