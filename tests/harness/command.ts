@@ -72,13 +72,13 @@ export class Background implements Disposable {
     return this.#child.pid;
   }
 
-  write(text: string): void {
-    this.#child.stdin.write(text);
-    this.#child.stdin.flush();
+  write(text: string | Uint8Array): void {
+    // A process that ends before it has read everything is the test's to find.
+    for (const written of [this.#child.stdin.write(text), this.#child.stdin.flush()]) void Promise.resolve(written).catch(() => undefined);
   }
 
   closeInput(): void {
-    this.#child.stdin.end();
+    void Promise.resolve(this.#child.stdin.end()).catch(() => undefined);
   }
 
   kill(signal: NodeJS.Signals): void {
