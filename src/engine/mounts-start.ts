@@ -2,6 +2,7 @@ import { chmodSync, closeSync, constants, mkdirSync, openSync, realpathSync, rmS
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf } from '../base/index.ts';
 import { bindMount, mountOf, O_PATH, openat2, readMounts, RESOLVE_IN_ROOT, umountAll } from '../linux/index.ts';
+import { checkRelabel } from '../model/index.ts';
 import type { ResolvedMount } from '../runtime/index.ts';
 import type { VolumeService } from '../volumes/index.ts';
 import { mountByProgram } from './mount-program.ts';
@@ -92,13 +93,11 @@ function checkPropagation({ source, propagation }: PlannedMount): void {
   );
 }
 
-/** Directories that must keep their labels (guide 1.3.9.3.2), and everything under /usr. */
-const neverRelabelled: ReadonlySet<string> = new Set(['/', '/usr', '/etc', '/tmp', '/home', '/run', '/var', '/root']);
-
 async function relabel(request: StartMountsRequest, mount: PlannedMount, path: string): Promise<void> {
   if (mount.selinux === '' || request.relabel === undefined) return;
   const real = realpathSync(path);
-  if (neverRelabelled.has(real) || real.startsWith('/usr/')) throw new EngineError('invalidArgument', `SELinux relabeling of ${real} is not allowed`);
+  // Judged at create already, but a link may lead elsewhere now.
+  checkRelabel(real);
   await request.relabel(real, mount.selinux === 'z');
 }
 

@@ -2,9 +2,9 @@ import { lstatSync, readdirSync, realpathSync, statSync, type Stats } from 'node
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf } from '../base/index.ts';
 import type { SeccompFilter } from '../linux/index.ts';
-import type { DeviceMapping, HostConfig } from '../model/index.ts';
+import { parseSecurityOpts, type DeviceMapping, type HostConfig } from '../model/index.ts';
 import {
-  containerCapabilities, defaultSeccompProfile, loadSeccompProfile, parseSeccompProfile, parseSecurityOptions, resolveSeccomp, type SeccompProfile,
+  containerCapabilities, defaultSeccompProfile, loadSeccompProfile, parseSeccompProfile, resolveSeccomp, type SeccompProfile,
 } from '../security/index.ts';
 import { assembleSpec, type GeneratedSpec } from './spec.ts';
 import { throttleLists } from './spec-resources.ts';
@@ -145,7 +145,7 @@ function currentDefaultProfile(): SeccompProfile {
 }
 
 function resolveFilter(hostConfig: HostConfig, facts: HostFacts): SeccompFilter | undefined {
-  const wish = parseSecurityOptions(hostConfig.SecurityOpt).seccomp;
+  const wish = parseSecurityOpts(hostConfig.SecurityOpt).seccomp;
   if (wish?.kind === 'unconfined') return undefined;
   if (!facts.seccompSupported) {
     if (wish) throw new EngineError('unsupported', 'Cannot use a seccomp profile: seccomp is not enabled in your kernel');
@@ -158,7 +158,7 @@ function resolveFilter(hostConfig: HostConfig, facts: HostFacts): SeccompFilter 
   return resolveSeccomp(wishedProfile(wish), { architecture: facts.architecture, kernelRelease: facts.kernelRelease, capabilities });
 }
 
-function wishedProfile(wish: ReturnType<typeof parseSecurityOptions>['seccomp']): SeccompProfile {
+function wishedProfile(wish: ReturnType<typeof parseSecurityOpts>['seccomp']): SeccompProfile {
   if (wish?.kind === 'file') return loadSeccompProfile(wish.path);
   if (wish?.kind === 'json') return parseSeccompProfile(wish.text);
   return wish?.kind === 'builtin' ? defaultSeccompProfile() : currentDefaultProfile();

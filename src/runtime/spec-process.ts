@@ -1,6 +1,6 @@
 import { EngineError } from '../base/index.ts';
-import type { ContainerConfig, HostConfig } from '../model/index.ts';
-import { containerCapabilities, parseSecurityOptions, type SecurityOptions } from '../security/index.ts';
+import { parseSecurityOpts, type ContainerConfig, type HostConfig, type SecurityOptions } from '../model/index.ts';
+import { containerCapabilities } from '../security/index.ts';
 import { initTarget } from './spec-mounts.ts';
 import type { HostFacts, OciProcess, SpecInput } from './types.ts';
 
@@ -52,7 +52,7 @@ export interface ExecProcessInput {
 /** The process document of an exec: the container's own rights, or all with --privileged. */
 export function execProcess(input: ExecProcessInput): OciProcess {
   const { hostConfig, facts } = input;
-  const security = parseSecurityOptions(hostConfig.SecurityOpt);
+  const security = parseSecurityOpts(hostConfig.SecurityOpt);
   const process: OciProcess = {
     ...commonProcess(hostConfig, input.identity.uid, security, facts, input.privileged || hostConfig.Privileged, []),
     terminal: input.tty,

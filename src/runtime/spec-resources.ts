@@ -1,5 +1,5 @@
 import { EngineError } from '../base/index.ts';
-import type { HostConfig } from '../model/index.ts';
+import { parseDeviceCgroupRule, type HostConfig } from '../model/index.ts';
 import type { HostFacts, ResolvedHost } from './types.ts';
 
 /** One rule of the devices cgroup (runtime-spec: linux.resources.devices). */
@@ -30,19 +30,12 @@ export function specDevices(hostConfig: HostConfig, host: ResolvedHost): { nodes
   const nodes = host.devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({ path, type, major, minor, fileMode, uid, gid }));
   if (hostConfig.Privileged) return { nodes, rules: [{ allow: true, access: 'rwm' }] };
   const own = host.devices.map(({ type, major, minor, access }): DeviceRule => ({ allow: true, type, major, minor, access }));
-  return { nodes, rules: [...standardRules, ...own, ...hostConfig.DeviceCgroupRules.map(parseDeviceRule)] };
+  return { nodes, rules: [...standardRules, ...own, ...hostConfig.DeviceCgroupRules.map(ruleOf)] };
 }
 
-/** `c 10:200 rwm`, `b *:* r`, `a *:* rwm` (kernel, cgroup-v1/devices.rst). */
-function parseDeviceRule(text: string): DeviceRule {
-  const match = /^([abc]) (\d{1,10}|\*):(\d{1,10}|\*) ([rwm]{1,3})$/.exec(text);
-  if (!match) throw new EngineError('invalidArgument', `invalid device cgroup rule format: '${text.slice(0, 80)}'`);
-  const [, type, major, minor, access = ''] = match;
-  const rule: DeviceRule = { allow: true, access };
-  if (type === 'b' || type === 'c' || type === 'a') rule.type = type;
-  if (major !== '*') rule.major = Number(major);
-  if (minor !== '*') rule.minor = Number(minor);
-  return rule;
+function ruleOf(text: string): DeviceRule {
+  const { type, major, minor, permissions: access } = parseDeviceCgroupRule(text);
+  return { allow: true, access, type, ...(major === undefined ? {} : { major }), ...(minor === undefined ? {} : { minor }) };
 }
 
 /** linux.resources without the devices: v1 words, which the runtimes translate on a v2 host. */

@@ -152,8 +152,8 @@ const refused: [name: string, changes: Partial<HostConfig>, on: HostFacts, messa
   ['SELinux', { SecurityOpt: ['label=type:t'] }, facts(), 'SELinux is not enabled'],
   ['AppArmor', { SecurityOpt: ['apparmor=x'] }, facts(), 'AppArmor is not enabled'],
   ['security option', { SecurityOpt: ['what=ever'] }, facts(), 'invalid --security-opt: "what=ever"'],
-  ['device rule', { DeviceCgroupRules: ['c 1:3'] }, facts(), "invalid device cgroup rule format: 'c 1:3'"],
-  ['capability', { CapAdd: ['NOSUCH'] }, facts(), 'invalid CapAdd: unknown capability: "NOSUCH"'],
+  ['device rule', { DeviceCgroupRules: ['c 1:3'] }, facts(), "invalid device cgroup format 'c 1:3'"],
+  ['capability', { CapAdd: ['NOSUCH'] }, facts(), 'unknown capability: "CAP_NOSUCH"'],
   ['oom score', { OomScoreAdj: 1001 }, facts(), 'range for oom score adj is [-1000, 1000]'],
   ['annotation of the runtime', { Annotations: { 'run.oci.seccomp_bpf_data': '' } }, facts(), 'belong to the runtime'],
 ];

@@ -2,7 +2,7 @@ import { EngineError } from '../base/index.ts';
 import { specMounts, specPaths } from './spec-mounts.ts';
 import { specProcess, selinuxMountLabel } from './spec-process.ts';
 import { specDevices, specResources } from './spec-resources.ts';
-import { parseSecurityOptions } from '../security/index.ts';
+import { parseSecurityOpts } from '../model/index.ts';
 import type { HostFacts, NamespaceChoice, OciSpec, ResolvedHost, SpecInput } from './types.ts';
 
 /** Annotations that steer crun itself: a container's own must not. */
@@ -22,7 +22,7 @@ export interface GeneratedSpec {
 export function assembleSpec(input: SpecInput, host: ResolvedHost, facts: HostFacts): GeneratedSpec {
   const { hostConfig } = input;
   const warnings: string[] = [];
-  const security = parseSecurityOptions(hostConfig.SecurityOpt);
+  const security = parseSecurityOpts(hostConfig.SecurityOpt);
   const annotations = { ...input.config.Annotations, ...hostConfig.Annotations };
   for (const name of Object.keys(annotations)) {
     if (!runtimeAnnotations.test(name)) continue;

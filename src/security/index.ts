@@ -1,5 +1,4 @@
 export * from './capabilities.ts';
 export * from './seccomp-default.ts';
 export * from './seccomp-profile.ts';
-export * from './security-opt.ts';
 export { lookupUser, type UserIdentity } from './user.ts';

@@ -28,20 +28,20 @@ function applySecurityOpt(value: string, { hostConfig, context }: RequestDraft):
     hostConfig.ReadonlyPaths = [];
     return;
   }
-  if (parsed.seccomp === undefined || parsed.seccomp === 'unconfined' || parsed.seccomp === 'builtin') {
+  if (parsed.seccomp?.kind !== 'file') {
     hostConfig.SecurityOpt.push(value);
     return;
   }
   let text: string;
   try {
-    text = context.readFile(parsed.seccomp);
+    text = context.readFile(parsed.seccomp.path);
   } catch (error) {
-    throw invalid(`opening seccomp profile (${shown(parsed.seccomp)}) failed: ${messageOf(error)}`);
+    throw invalid(`opening seccomp profile (${shown(parsed.seccomp.path)}) failed: ${messageOf(error)}`);
   }
   try {
     hostConfig.SecurityOpt.push(`seccomp=${JSON.stringify(JSON.parse(text))}`);
   } catch (error) {
-    throw invalid(`compacting json for seccomp profile (${shown(parsed.seccomp)}) failed: ${messageOf(error)}`);
+    throw invalid(`compacting json for seccomp profile (${shown(parsed.seccomp.path)}) failed: ${messageOf(error)}`);
   }
 }
 

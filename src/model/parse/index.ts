@@ -2,7 +2,7 @@ export {
   parseHugetlbLimit, parseThrottleBps, parseThrottleIops, parseWeightDevice,
 } from './blkio.ts';
 export { formatBytes, parseBytes, parseBytesOrUnlimited } from './bytes.ts';
-export { normalizeCapability } from './capability.ts';
+export { capabilityNames, normalizeCapability } from './capability.ts';
 export { parseCpuset } from './cpuset.ts';
 export { parseCpus } from './cpus.ts';
 export { parseCsv } from './csv.ts';
@@ -30,4 +30,6 @@ export { parseSysctl, sysctlNamespace } from './sysctl.ts';
 export { formatTimestamp, parseTimestamp } from './timestamp.ts';
 export { checkTmpfsOptions, parseTmpfs } from './tmpfs.ts';
 export { checkUlimit, parseUlimit } from './ulimit.ts';
-export { type VolumeSpec, checkMountTarget, formatVolumeSpec, isVolumeName, parseVolumeSpec, parseVolumesFrom, propagations } from './volume.ts';
+export {
+  type VolumeSpec, checkMountTarget, checkRelabel, formatVolumeSpec, isVolumeName, parseVolumeSpec, parseVolumesFrom, propagations,
+} from './volume.ts';

@@ -197,10 +197,12 @@ test('the rest', () => {
   expect(normalizeCapability('cap_sys_admin')).toBe('CAP_SYS_ADMIN');
   expect(normalizeCapability('all')).toBe('ALL');
   expect(parseSecurityOpts(['label=type:t', 'label:level:s0:c1,c2', 'seccomp:unconfined', 'no-new-privileges=true'])).toEqual({
-    noNewPrivileges: true, seccomp: 'unconfined', apparmor: undefined, labels: ['type:t', 'level:s0:c1,c2'], systemPathsUnconfined: false,
+    noNewPrivileges: true, seccomp: { kind: 'unconfined' }, apparmor: undefined, selinux: { disable: false, type: 't', level: 's0:c1,c2' },
+    systemPathsUnconfined: false,
   });
-  for (const text of ['', 'seccomp', 'seccomp=', 'label=x', 'no-new-privileges=maybe',
-    'systempaths=x']) expect(() => parseSecurityOpts([text])).toThrow();
+  for (const text of ['', 'x', 'seccomp', 'seccomp=', 'label=x', 'label=what:x', 'label=type:a b', 'no-new-privileges=maybe', 'systempaths=x']) {
+    expect(() => parseSecurityOpts([text])).toThrow('invalid --security-opt');
+  }
   expect(parsePlatform('x86_64', 'arm64')).toEqual({ os: 'linux', architecture: 'amd64', variant: undefined });
   expect(parsePlatform('linux', 'arm64').architecture).toBe('arm64');
   expect(parseGpus('all').Count).toBe(-1);

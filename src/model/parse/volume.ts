@@ -99,3 +99,11 @@ export function parseVolumesFrom(text: string): { container: string; mode: strin
   if (mode === undefined || mode.propagation !== '' || mode.nocopy !== undefined) throw invalid(`invalid mode: ${shown(text2)}`);
   return { container, mode: text2 === '' ? 'rw' : text2, readOnly: mode.readOnly };
 }
+
+/** Host directories whose SELinux labels must stay (guide 1.3.9.3.2). */
+const neverRelabelled = new Set(['/', '/usr', '/etc', '/tmp', '/home', '/run', '/var', '/root']);
+
+/** @throws invalidArgument for a (clean) path that `z` and `Z` must not touch. */
+export function checkRelabel(path: string): void {
+  if (neverRelabelled.has(path) || path.startsWith('/usr/')) throw invalid(`SELinux relabeling of ${shown(path)} is not allowed`);
+}

@@ -57,16 +57,16 @@ function checkSysctls(hostConfig: HostConfig): void {
 function checkSecurity(hostConfig: HostConfig, facts: ValidationFacts | undefined): void {
   const options = parseSecurityOpts(hostConfig.SecurityOpt);
   if (facts === undefined) return;
-  const hasProfile = options.seccomp !== undefined && options.seccomp !== 'unconfined';
+  const hasProfile = options.seccomp !== undefined && options.seccomp.kind !== 'unconfined';
   if (hasProfile && !facts.seccompSupported) {
     throw new EngineError('unsupported', 'seccomp is not enabled in your kernel, cannot run a custom seccomp profile');
   }
   if (options.apparmor !== undefined && options.apparmor !== 'unconfined' && !facts.apparmorEnabled) {
     throw new EngineError('unsupported', `AppArmor is not enabled on this host: --security-opt apparmor=${shown(options.apparmor)}`);
   }
-  const label = options.labels.find((text) => text !== 'disable');
+  const [label] = Object.entries(options.selinux ?? {}).filter(([key]) => key !== 'disable');
   if (label !== undefined && !facts.selinuxEnabled) {
-    throw new EngineError('unsupported', `SELinux is not enabled on this host: --security-opt label=${shown(label)}`);
+    throw new EngineError('unsupported', `SELinux is not enabled on this host: --security-opt label=${shown(label.join(':'))}`);
   }
 }
 

@@ -3,15 +3,7 @@ import { isEngineError } from '../../base/index.ts';
 import { invalid, shown } from '../parse/invalid.ts';
 import { cleanPath, isLocalPath } from '../parse/paths.ts';
 import { checkTmpfsOptions } from '../parse/tmpfs.ts';
-import { checkMountTarget, isVolumeName, parseVolumeSpec, parseVolumesFrom, propagations } from '../parse/volume.ts';
-
-/** Host directories whose labels must stay (guide 1.3.9.3.2). */
-const unlabelled = new Set(['/', '/usr', '/etc', '/tmp', '/home', '/run', '/var', '/root']);
-
-function checkRelabel(source: string): void {
-  const path = cleanPath(source);
-  if (unlabelled.has(path) || path.startsWith('/usr/')) throw invalid(`SELinux relabeling of ${shown(path)} is not allowed`);
-}
+import { checkMountTarget, checkRelabel, isVolumeName, parseVolumeSpec, parseVolumesFrom, propagations } from '../parse/volume.ts';
 
 /** What is wrong with a mount of its type; undefined: nothing. */
 function faultOf(mount: MountRequest): string | undefined {
@@ -73,7 +65,7 @@ function checkMount(mount: MountRequest): string {
   if (mount.Consistency !== undefined && !['default', 'consistent', 'cached', 'delegated'].includes(mount.Consistency)) {
     throw fail(`invalid consistency: ${shown(mount.Consistency)}`);
   }
-  if (mount.BindOptions?.Selinux !== undefined) checkRelabel(mount.Source);
+  if (mount.BindOptions?.Selinux !== undefined) checkRelabel(cleanPath(mount.Source));
   const { SizeBytes: size = 0, Mode: mode = 0 } = mount.TmpfsOptions ?? {};
   if (size < 0) throw fail(`invalid size ${size}`);
   if (mode < 0 || mode > 0o7777) throw fail(`invalid mode ${mode.toString(8)}`);
@@ -96,7 +88,7 @@ export function checkMounts(hostConfig: HostConfig, volumes: Record<string, unkn
   }
   for (const bind of hostConfig.Binds) {
     const spec = parseVolumeSpec(bind);
-    if (spec.selinux !== '' && spec.source.startsWith('/')) checkRelabel(spec.source);
+    if (spec.selinux !== '' && spec.source.startsWith('/')) checkRelabel(cleanPath(spec.source));
     add(spec.target, 'binds', ['binds', 'tmpfs']);
   }
   for (const mount of hostConfig.Mounts) add(checkMount(mount), 'mounts', ['mounts', 'tmpfs']);
