@@ -107,12 +107,16 @@ test('--privileged: all that the daemon has', async () => {
   expect(BigInt(`0x${privileged}`)).toBeGreaterThan(BigInt(`0x${plain}`));
 });
 
-test('the host\'s /dev/null stays root\'s (containers/crun#1845)', async () => {
-  await daemon.ok(['exec', '-u', '1000', name, 'true']);
-  await daemon.ok(['exec', '-d', '-u', '1000', name, 'true']);
-  await daemon.ok(['run', '--rm', '-u', '1000', 'busybox', 'true']);
-  const { uid, gid } = statSync('/dev/null');
-  expect([uid, gid]).toEqual([0, 0]);
+test('nothing is given the host\'s /dev/null, which the runtime would give to the process\'s user (containers/crun#1845)', async () => {
+  const host = String(statSync('/dev/null').dev);
+  expect(await shell('readlink /proc/self/fd/0')).toStartWith('pipe:');
+  await daemon.ok(['exec', '-d', name, 'sh', '-c', 'readlink /proc/self/fd/0 > /tmp/stdin.new; mv /tmp/stdin.new /tmp/stdin']);
+  await waitUntil('the detached exec', async () => (await daemon.isula(['exec', name, 'test', '-e', '/tmp/stdin'])).code === 0);
+  expect(await shell('cat /tmp/stdin')).toStartWith('pipe:');
+  for (const runtime of ['crun', 'runc']) {
+    const device = await daemon.ok(['run', '--rm', '--runtime', runtime, '-u', '1000', 'busybox', 'stat', '-Lc', '%d', '/proc/self/fd/0']);
+    expect([runtime, device]).not.toEqual([runtime, host]);
+  }
 });
 
 test('many at once', async () => {

@@ -1,3 +1,4 @@
+import { EngineError } from '../base/index.ts';
 import type { OutputSink } from '../base/index.ts';
 import { parseTimestamp } from '../model/index.ts';
 import { attachContainer } from './attach.ts';
@@ -46,14 +47,14 @@ export function containerOperations(ctx: EngineContext, execs: ExecRegistry): Co
     attach: async (reference, options, sink: OutputSink, signal) => attachContainer(ctx, find(reference), options, sink, signal),
     async resize(reference, height, width) {
       const container = find(reference);
-      if (!container.isRunning) return;
+      if (!container.isRunning) throw new EngineError('conflict', `Container ${container.id} is not running`);
       await ctx.runtime.resize(bundlePath(ctx.options, container.id), height, width);
     },
     execCreate: async (reference, config) => execs.create(find(reference), config),
     execStart: (execId, options) => execs.start(execId, options),
     execInspect: (execId) => execs.find(execId).session.inspect(),
     async execResize(execId, height, width) {
-      execs.find(execId).session.handle?.resize(height, width);
+      await execs.find(execId).session.resize(height, width);
     },
     changes: async (reference) => containerChanges(ctx, find(reference)),
     export: async (reference, signal) => exportContainer(ctx, find(reference), signal),

@@ -1,6 +1,10 @@
+import { EngineError } from '../base/index.ts';
 import type { ContainerId, ExecId } from '../base/index.ts';
 import type { ExecHandle } from '../runtime/index.ts';
 import type { ExecConfig, ExecInspect } from './types.ts';
+
+/** How long a size waits for an exec that is about to start (docker's). */
+const resizeWaitMs = 10_000;
 
 /** One exec: made, started at most once, kept for a while after its end for those who ask for its exit code. */
 export class ExecSession {
@@ -8,8 +12,22 @@ export class ExecSession {
   exitCode: number | null = null;
   pid = 0;
   handle: ExecHandle | undefined;
+  /** Settles when the process runs, and when it never will. */
+  readonly started = Promise.withResolvers<void>();
 
   constructor(readonly id: ExecId, readonly containerId: ContainerId, readonly config: ExecConfig) {}
+
+  /** A client sends its size as soon as it has sent the start: the process may not be there yet. @throws conflict */
+  async resize(height: number, width: number): Promise<void> {
+    if (!this.handle && this.state !== 'ended') {
+      const late = Promise.withResolvers<void>();
+      const timer = setTimeout(late.resolve, resizeWaitMs);
+      await Promise.race([this.started.promise, late.promise]);
+      clearTimeout(timer);
+    }
+    if (!this.handle) throw new EngineError('conflict', `Cannot resize exec ${this.id}: its process is not running`);
+    this.handle.resize(height, width);
+  }
 
   inspect(): ExecInspect {
     const { config } = this;

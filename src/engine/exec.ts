@@ -78,6 +78,7 @@ export class ExecRegistry {
       failPoint('exec.started');
       session.handle = handle;
       session.pid = handle.pid;
+      session.started.resolve();
       publish(ctx, container, `exec_start: ${config.Cmd.join(' ')}`, { execID: session.id });
       void handle.exit.then(
         (code) => this.#ended(container, session, code),
@@ -138,6 +139,7 @@ export class ExecRegistry {
     session.state = 'ended';
     session.exitCode = exitCode;
     session.handle = undefined;
+    session.started.resolve();
     publish(this.ctx, container, 'exec_die', { execID: session.id, exitCode: String(exitCode) });
   }
 
