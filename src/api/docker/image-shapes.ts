@@ -31,7 +31,8 @@ export function imageInspect(image: ImageRecord, driver: string, version: ApiVer
     RepoTags: image.repoTags,
     RepoDigests: image.repoDigests,
     Parent: '',
-    Comment: config.comment ?? '',
+    // Docker: what commit and import write stands with the last step.
+    Comment: config.comment || (config.history?.at(-1)?.comment ?? ''),
     // Until API 1.44 a missing time was Go's zero time.
     ...(config.created !== undefined ? { Created: config.created } : version.atLeast('1.44') ? {} : { Created: zeroTime }),
     ...(version.atLeast('1.45') ? {} : { Container: '', ContainerConfig: configShape({}) }),
