@@ -1,5 +1,5 @@
 import { EngineError, Gate } from '../base/index.ts';
-import type { ChainId, ImageId, Logger } from '../base/index.ts';
+import type { ChainId, ImageId, Lane, Logger } from '../base/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
 import type { BlobStore } from './store/blobs.ts';
@@ -58,6 +58,8 @@ export interface ImageContext {
   readonly unpacker: LayerUnpacker;
   /** Layers unpacked at the same time, of all requests. */
   readonly unpackGate: Gate;
+  /** Removals run one at a time: each looks at the names that the others leave. */
+  readonly removals: Lane;
   readonly options: ImageOptions;
   readonly logger: Logger;
   /** Layers that `image-layer-check` found damaged, and what is wrong with each. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { EngineError, Gate } from '../base/index.ts';
+import { EngineError, Gate, Lane } from '../base/index.ts';
 import type { ImageId, Logger } from '../base/index.ts';
 import type { ImageRecord } from '../model/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
@@ -63,6 +63,7 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
     collector,
     unpacker: new LayerUnpacker(snapshots, collector),
     unpackGate: new Gate(unpacksAtOnce),
+    removals: new Lane(),
     options,
     logger,
     damaged: new Map(),
@@ -90,8 +91,8 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
     count: () => images.size,
     configBytes: (id) => images.configBytes(id),
     tag: (source, repository, tag) => tagImage(context, source, repository, tag),
-    remove: (reference, options) => removeImage(context, reference, options),
-    prune: (filters) => pruneImages(context, filters),
+    remove: (reference, options) => context.removals.run(() => removeImage(context, reference, options)),
+    prune: (filters) => context.removals.run(() => pruneImages(context, filters)),
     history: (reference) => imageHistory(context, reference),
     import: (archive, options, progress, signal) => importImage(context, archive, options, progress, timed(context, signal)),
     load: (archive: Readable, options, progress, signal) => loadArchive(context, archive, options, progress, timed(context, signal)),

@@ -175,7 +175,12 @@ async function compressLayer(context: ImageContext, layer: StoredLayer, lease: L
     lease.blobs.add(known.blob);
     return { ...layer, blob: known.blob, size: known.size, mediaType: known.mediaType };
   }
-  const blob = await context.blobs.ingest(gzipped(context.blobs.read(layer.blob)), { signal });
+  const hash = new Bun.CryptoHasher('sha256');
+  const plain = context.blobs.read(layer.blob).on('data', (chunk) => hash.update(chunk));
+  const blob = await context.blobs.ingest(gzipped(plain), { signal });
   lease.blobs.add(blob.digest);
+  if (`sha256:${hash.digest('hex')}` !== layer.diffId) {
+    throw new EngineError('internal', `Cannot push layer ${shortId(layer.diffId)}: what is stored of it is damaged (see isula system check --content)`);
+  }
   return { ...layer, blob: blob.digest, size: blob.size, mediaType: `${mediaTypes.ociLayer}+gzip` };
 }
