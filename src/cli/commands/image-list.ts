@@ -82,7 +82,13 @@ function imageRow(image: unknown, { repository, tag, digest }: ImageName, whole:
     // The image whose tag moved is shown as none, even where its repository is known.
     Ref: tag === none ? none : `${repository}:${tag}`,
     Repository: repository, Tag: tag, Digest: digest, ID: whole ? textAt(image, 'Id') : shortId(textAt(image, 'Id')),
-    GuideCreated: localTime(created), GuideSize: spacedSize(size), CreatedSince: ago(created), CreatedAt: goTime(created),
+    get GuideCreated() {
+      return localTime(created);
+    },
+    get CreatedAt() {
+      return goTime(created);
+    },
+    GuideSize: spacedSize(size), CreatedSince: ago(created),
     Size: humanSize(size), VirtualSize: humanSize(size), SharedSize: optional('SharedSize', humanSize),
     UniqueSize: optional('SharedSize', (shared) => humanSize(size - shared)), Containers: optional('Containers', String),
   };
