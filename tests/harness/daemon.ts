@@ -76,8 +76,8 @@ export class TestDaemon {
     return read('isulad.log') + read('stdio.log');
   }
 
-  /** Starts it, the first time or again after kill() or stop(), and waits until it answers. */
-  async start(): Promise<void> {
+  /** Starts it, the first time or again after kill() or stop(), and waits until it answers; `env` is for this start only. */
+  async start(env: Record<string, string> = {}): Promise<void> {
     const isulad = join(dist, 'isulad');
     if (!existsSync(isulad)) throw new Error(`${isulad} is not there: node_modules/.bin/bun tools/build.ts`);
     if (!existsSync(this.dir)) {
@@ -86,10 +86,10 @@ export class TestDaemon {
       writeFileSync(join(this.dir, 'daemon.json'), JSON.stringify(this.options.config ?? {}));
     }
     const stdio = Bun.file(join(this.dir, 'stdio.log'));
-    const child = Bun.spawn([isulad, ...this.flags], { stdin: 'ignore', stdout: stdio, stderr: stdio, env: { ...process.env, ...this.options.env } });
+    const child = Bun.spawn([isulad, ...this.flags], { stdin: 'ignore', stdout: stdio, stderr: stdio, env: { ...process.env, ...this.options.env, ...env } });
     this.#child = child;
     await waitUntil('the daemon to answer', async () => {
-      if (child.exitCode !== null) throw new Error(`isulad ended with ${child.exitCode}:\n${this.log.slice(-4000)}`);
+      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`isulad ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
       return existsSync(this.socket) && (await this.http('GET', '/_ping').then(({ status }) => status === 200, () => false));
     });
   }
@@ -107,6 +107,13 @@ export class TestDaemon {
   async kill(): Promise<void> {
     this.#child?.kill('SIGKILL');
     await this.#child?.exited;
+  }
+
+  /** Waits until it has died by itself, at a fail point. */
+  async died(): Promise<void> {
+    const child = this.#child;
+    await waitUntil('the daemon to die', () => child === undefined || child.signalCode !== null || child.exitCode !== null, 30_000);
+    if (child?.signalCode !== 'SIGKILL') throw new Error(`isulad ended with ${child?.exitCode ?? child?.signalCode}, not by SIGKILL`);
   }
 
   /** SIGTERM; gives the exit status. */

@@ -3,7 +3,7 @@ export function at(value: unknown, ...path: readonly (string | number)[]): unkno
   let current = value;
   for (const step of path) {
     if (typeof current !== 'object' || current === null) return undefined;
-    current = new Map(Object.entries(current)).get(String(step));
+    current = Array.isArray(current) && step === 'length' ? current.length : new Map(Object.entries(current)).get(String(step));
   }
   return current;
 }

@@ -44,7 +44,7 @@ function entries(path: string): string[] {
 }
 
 /** Processes other than this one that name the directory in their arguments or environment. */
-function processesOf(dir: string): { pid: number; command: string }[] {
+export function processesOf(dir: string): { pid: number; command: string }[] {
   return readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid).flatMap((name) => {
     try {
       const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
@@ -64,18 +64,18 @@ function kill(pid: number): void {
   }
 }
 
-function mountsBelow(dir: string): string[] {
+export function mountsBelow(dir: string): string[] {
   const points = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '');
   return points.filter((path) => path.startsWith(`${dir}/`));
 }
 
 /** The parent's directory in every hierarchy. */
-function cgroupDirs(cgroup: string): string[] {
+export function cgroupDirs(cgroup: string): string[] {
   const hierarchies = ['', ...entries('/sys/fs/cgroup')].map((name) => join('/sys/fs/cgroup', name, cgroup));
   return [...new Set(hierarchies.filter((path) => existsSync(path)).map((path) => realpathSync(path)))];
 }
 
-function subdirectories(path: string): string[] {
+export function subdirectories(path: string): string[] {
   return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));
 }
 
