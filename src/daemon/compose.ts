@@ -1,8 +1,7 @@
-import { mkdirSync, rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { serveApi } from '../api/index.ts';
-import { buildCommit, buildVersion } from '../base/index.ts';
+import { buildCommit, buildVersion, ensureDir } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
 import { loadHooks, openEngine } from '../engine/index.ts';
 import type { Engine, EngineOptions } from '../engine/index.ts';
@@ -23,11 +22,7 @@ export interface ComposedDaemon {
 /** Chooses the implementations, hands them to the engine, and puts the API before it. */
 export async function compose(config: DaemonConfig, logger: Logger): Promise<ComposedDaemon> {
   const options = engineOptions(config);
-  mkdirSync(config.graph, { recursive: true, mode: 0o711 });
-  mkdirSync(join(config.state, 'bundles'), { recursive: true, mode: 0o711 });
-  // Left by an earlier daemon (guide 1.2.3.3): nothing in it outlives its process.
-  rmSync(config.tmpDir, { recursive: true, force: true });
-  mkdirSync(config.tmpDir, { recursive: true, mode: 0o700 });
+  ensureDir(join(config.state, 'bundles'), 0o711);
   const db = new StateDb(join(config.graph, 'isulad.db'));
   const snapshots = openOverlay2({ graphRoot: config.graph, options: config.storageOpts, logger });
   const images = await openImageService({

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
@@ -102,6 +102,13 @@ test('TLS on tcp hosts: clients without a certificate are turned away under --tl
   const key = await Bun.file(file('key.pem')).text();
   const target = { host: '127.0.0.1', port, ca, allowHalfOpen: true };
   expect(await exchange(connectTls({ ...target, cert, key }))).toBe('got hello');
+  // A client that speaks both gets the Docker API's HTTP/1.1; gRPC clients offer HTTP/2 alone.
+  for (const [offered, chosen] of [[['h2', 'http/1.1'], 'http/1.1'], [['h2'], 'h2']] as const) {
+    const socket = connectTls({ ...target, cert, key, ALPNProtocols: [...offered] });
+    await new Promise((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+    expect(socket.alpnProtocol).toBe(chosen);
+    socket.destroy();
+  }
   expect(await exchange(connectTls(target)).catch(() => '')).toBe('');
   expect(await exchange(connect({ host: '127.0.0.1', port, allowHalfOpen: true })).catch(() => '')).not.toContain('got');
 }, 60_000);
@@ -117,6 +124,22 @@ test('a second daemon on a root, or on the pid file, is refused and told why', (
   first[Symbol.dispose]();
   expect(statSync(join(dir, 'a/pid')).size).toBe(0);
   lockRoots(config(...flags('a')))[Symbol.dispose]();
+});
+
+test('a root that other users may change is refused, and so is a link for a lock file', () => {
+  const flags = ['-g', join(dir, 'graph'), '-S', join(dir, 'state'), '-p', join(dir, 'pid')];
+  mkdirSync(join(dir, 'graph'));
+  chmodSync(join(dir, 'graph'), 0o777);
+  expect(() => lockRoots(config(...flags))).toThrow('may be written by others (mode 777)');
+  chmodSync(join(dir, 'graph'), 0o755);
+  mkdirSync(join(dir, 'state'));
+  chownSync(join(dir, 'state'), 1000, 1000);
+  expect(() => lockRoots(config(...flags))).toThrow('belongs to user 1000');
+  chownSync(join(dir, 'state'), 0, 0);
+  rmSync(join(dir, 'pid'), { force: true });
+  symlinkSync(join(dir, 'victim'), join(dir, 'pid'));
+  expect(() => lockRoots(config(...flags))).toThrow('ELOOP');
+  expect(existsSync(join(dir, 'victim'))).toBe(false);
 });
 
 test('temporary files of an earlier run are removed', () => {

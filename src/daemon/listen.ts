@@ -9,6 +9,9 @@ import type { DaemonConfig, HostAddress } from './config/index.ts';
 const backlog = 1024;
 /** How long an existing socket may take to show that someone listens. */
 const probeMs = 2000;
+/** TLS clients that say nothing: how long each may take to finish its handshake, and how many connections a TLS host has at once. */
+const handshakeMs = 10_000;
+const tlsConnectionsMax = 4096;
 
 export interface Listeners extends AsyncDisposable {
   /** What is listened on, with the port that was found for port 0. */
@@ -23,8 +26,17 @@ export async function openListeners(config: DaemonConfig, onConnection: (socket:
   const gid = groupId(config, logger);
   for (const host of config.hosts) {
     const isTls = config.tls && host.kind === 'tcp';
-    const tls = { ...options, ALPNProtocols: ['h2', 'http/1.1'] };
+    // The server's order decides: a client that could do both (curl) wants the Docker API, which speaks HTTP/1.1; gRPC's offer HTTP/2 alone.
+    const tls = { ...options, ALPNProtocols: ['http/1.1', 'h2'], handshakeTimeout: handshakeMs };
     const server = isTls ? createTlsServer({ ...tls, ...tlsFiles(config) }, onConnection) : createServer(options, onConnection);
+    if (isTls) {
+      server.maxConnections = tlsConnectionsMax;
+      // Bun reports a handshake that failed or took too long, and leaves the connection open.
+      server.on('tlsClientError', (error: Error, socket: Socket) => {
+        logger.debug(`TLS handshake on ${host.text} failed: ${error.message}`);
+        socket.destroy();
+      });
+    }
     if (host.kind === 'unix') await listenUnix(server, host.path, gid);
     else await listenTcp(server, host);
     servers.defer(() => closed(server));

@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { errnoOf } from '../base/index.ts';
 import { check, openLibc } from './libc.ts';
 
@@ -20,10 +20,10 @@ export function tryFlock(fd: number): boolean {
 
 /**
  * A lock file that holds this process's pid. Gives undefined when another process has it; release it by `using`.
- * The file stays: removing it would let two processes lock two files of one name.
+ * The file stays, empty: removing it would let two processes lock two files of one name. A link at its place is an error.
  */
 export function lockFile(path: string): Disposable | undefined {
-  const fd = openSync(path, 'a', 0o600);
+  const fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
   try {
     if (!tryFlock(fd)) {
       closeSync(fd);
@@ -35,5 +35,10 @@ export function lockFile(path: string): Disposable | undefined {
     closeSync(fd);
     throw error;
   }
-  return { [Symbol.dispose]: () => closeSync(fd) };
+  return {
+    [Symbol.dispose]() {
+      ftruncateSync(fd, 0);
+      closeSync(fd);
+    },
+  };
 }
