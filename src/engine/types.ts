@@ -26,7 +26,8 @@ export interface ContainerInspect {
   ProcessLabel: string;
   AppArmorProfile: string;
   ExecIDs: string[] | null;
-  HostConfig: HostConfig;
+  /** `AutoRemoveBak` is the guide's name for AutoRemove as it was at create. */
+  HostConfig: HostConfig & { AutoRemoveBak: boolean };
   GraphDriver: { Name: string; Data: Record<string, string> };
   SizeRw?: number;
   SizeRootFs?: number;
