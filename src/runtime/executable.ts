@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fstatSync, openSync, readdirSync, readSync, type Stats } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, constants, existsSync, fstatSync, openSync, readdirSync, readFileSync, readSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EngineError, errnoOf } from '../base/index.ts';
-import { O_PATH, openat2, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV } from '../linux/index.ts';
+import { O_PATH, openat2, parseMountInfo, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_XDEV } from '../linux/index.ts';
 import { exitNotExecutable, exitNotFound } from './failure.ts';
 
 /** Who runs what, for the check. */
@@ -27,7 +27,8 @@ const runnable: Record<string, string[]> = { amd64: ['amd64', '386'], arm64: ['a
 
 /**
  * Says why a program of a container cannot be executed, where that is certain; undefined where it can be, or where only the kernel
- * knows (a program on another file system than the root is not looked at: its file system could be one that never answers).
+ * knows (a program on another file system than the root is looked at only where all of the container's file systems are local ones:
+ * another could be one that never answers).
  *
  * crun 1.8 tells an execve that failed only to the process's own standard error, and runc without the cause: so it is looked up here,
  * in the container's own mount namespace.
@@ -35,45 +36,70 @@ const runnable: Record<string, string[]> = { amd64: ['amd64', '386'], arm64: ['a
  * @param root `/proc/<pid>/root` of a process in the container
  */
 export function explainExecutable(root: string, query: ExecutableQuery): EngineError | undefined {
-  let rootFd: number;
+  let fd: number;
   try {
-    rootFd = openSync(root, O_PATH);
+    fd = openSync(root, O_PATH);
   } catch {
     // The process is gone: whatever comes next says so.
     return undefined;
   }
   try {
-    return check(rootFd, query);
+    return check({ fd, path: root, isLocal: undefined }, query);
   } finally {
-    closeSync(rootFd);
+    closeSync(fd);
   }
 }
 
 type Opened = { kind: 'open'; fd: number; stat: Stats } | { kind: 'missing' } | { kind: 'unknown' };
 
-function openInside(rootFd: number, path: string, flags: number): Opened {
+interface Root {
+  readonly fd: number;
+  /** `/proc/<pid>/root` */
+  readonly path: string;
+  /** All its file systems are local; undefined: not looked yet. */
+  isLocal: boolean | undefined;
+}
+
+/** File systems that answer at once, and those that only speak of the kernel. */
+const localFileSystems: ReadonlySet<string> = new Set([
+  'overlay', 'ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'zfs', 'tmpfs', 'ramfs', 'squashfs', 'erofs', 'iso9660', 'vfat',
+  'proc', 'sysfs', 'devpts', 'devtmpfs', 'mqueue', 'cgroup', 'cgroup2', 'hugetlbfs', 'debugfs', 'tracefs', 'securityfs', 'bpf', 'pstore',
+]);
+
+function isLocal(root: Root): boolean {
   try {
-    const fd = openat2(rootFd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+    root.isLocal ??= parseMountInfo(readFileSync(join(dirname(root.path), 'mountinfo'), 'utf8')).every(({ fsType }) => localFileSystems.has(fsType));
+  } catch {
+    root.isLocal = false;
+  }
+  return root.isLocal;
+}
+
+function openInside(root: Root, path: string, flags: number, mayCross = false): Opened {
+  try {
+    const fd = openat2(root.fd, path, flags, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | (mayCross ? 0 : RESOLVE_NO_XDEV));
     return { kind: 'open', fd, stat: fstatSync(fd) };
   } catch (error) {
     const code = errnoOf(error);
-    return code === 'ENOENT' || code === 'ENOTDIR' ? { kind: 'missing' } : { kind: 'unknown' };
+    if (code === 'EXDEV' && !mayCross && isLocal(root)) return openInside(root, path, flags, true);
+    // Across file systems may be /proc, which shows us other processes than those of the container.
+    return !mayCross && (code === 'ENOENT' || code === 'ENOTDIR') ? { kind: 'missing' } : { kind: 'unknown' };
   }
 }
 
-function check(rootFd: number, query: ExecutableQuery): EngineError | undefined {
+function check(root: Root, query: ExecutableQuery): EngineError | undefined {
   const program = query.args[0] ?? '';
   const fail: Fail = (what, exitCode) => new EngineError('invalidArgument', `OCI runtime ${query.action} failed: ${what}`, { exitCode });
   const hasSlash = program.includes('/');
   let denied: string | undefined;
   for (const path of candidates(program, query)) {
-    const opened = openInside(rootFd, path, O_PATH);
+    const opened = openInside(root, path, O_PATH);
     if (opened.kind === 'unknown') return undefined;
     if (opened.kind === 'missing') continue;
     closeSync(opened.fd);
     if (opened.stat.isDirectory()) denied ??= 'is a directory: permission denied';
     else if (!mayExecute(opened.stat, query)) denied ??= 'permission denied';
-    else return checkFormat(rootFd, path, query, fail);
+    else return checkFormat(root, path, query, fail);
   }
   if (denied !== undefined && (hasSlash || denied === 'permission denied')) return fail(`exec: "${program}": ${denied}`, exitNotExecutable);
   if (hasSlash) return fail(`exec: "${program}": stat ${program}: no such file or directory`, exitNotFound);
@@ -98,9 +124,14 @@ function mayExecute(stat: Stats, { user }: ExecutableQuery): boolean {
 
 type Fail = (what: string, exitCode: number) => EngineError;
 
-function checkFormat(rootFd: number, path: string, query: ExecutableQuery, fail: Fail): EngineError | undefined {
-  const opened = openInside(rootFd, path, 0);
+function checkFormat(root: Root, path: string, query: ExecutableQuery, fail: Fail): EngineError | undefined {
+  // A process of the container may put something else there meanwhile: a FIFO must not hold us.
+  const opened = openInside(root, path, constants.O_NONBLOCK);
   if (opened.kind !== 'open') return undefined;
+  if (!opened.stat.isFile()) {
+    closeSync(opened.fd);
+    return undefined;
+  }
   const head = Buffer.alloc(headLimitBytes);
   let size: number;
   try {
@@ -120,7 +151,7 @@ function checkFormat(rootFd: number, path: string, query: ExecutableQuery, fail:
   }
   if (found.interpreter === undefined || found.interpreter === '') return undefined;
   const interpreter = found.interpreter.startsWith('/') ? found.interpreter : join(query.cwd, found.interpreter);
-  const there = openInside(rootFd, interpreter, O_PATH);
+  const there = openInside(root, interpreter, O_PATH);
   if (there.kind === 'open') closeSync(there.fd);
   if (there.kind !== 'missing') return undefined;
   return fail(`exec ${program}: no such file or directory: its interpreter ${found.interpreter} is not in the container`, exitNotFound);

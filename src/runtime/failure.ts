@@ -35,7 +35,7 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
     if (/permission denied/i.test(detail)) return make(`exec: "${program}": permission denied`, 'invalidArgument', exitNotExecutable);
     if (/is a directory/i.test(detail)) return make(`exec: "${program}": is a directory: permission denied`, 'invalidArgument', exitNotExecutable);
   }
-  if (/chdir|mkdir .*cwd|\bcwd\b/.test(detail)) {
+  if (/chdir|\bcwd\b/.test(detail) || detail.includes(`mkdir ${command.cwd}: `)) {
     const found = /no such file or directory|not a directory/i.exec(detail)?.[0].toLowerCase() ?? detail;
     const exitCode = found === 'no such file or directory' ? exitNotFound : exitNotExecutable;
     return make(`chdir to cwd ("${command.cwd}") set in config.json failed: ${found}`, 'invalidArgument', exitCode);
