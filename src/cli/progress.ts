@@ -24,14 +24,17 @@ export async function showProgress(body: Body, options: ProgressOptions, see: (m
   const show = options.output === 1 ? print : printError;
   const bars = !options.quiet && isTerminal(options.output) ? new Bars(show, await terminalSize()) : undefined;
   let failure: string | undefined;
-  for await (const message of jsonLines(body)) {
-    see(message);
-    const error = textAt(message, 'errorDetail', 'message') || textAt(message, 'error');
-    if (error !== '') failure = error;
-    else if (bars !== undefined) bars.add(message);
-    else if (!options.quiet) show(plainLine(message));
+  try {
+    for await (const message of jsonLines(body)) {
+      see(message);
+      const error = textAt(message, 'errorDetail', 'message') || textAt(message, 'error');
+      if (error !== '') failure = error;
+      else if (bars !== undefined) bars.add(message);
+      else if (!options.quiet) show(plainLine(message));
+    }
+  } finally {
+    bars?.finish();
   }
-  bars?.finish();
   if (failure !== undefined) {
     const exitCode = exitCodeOf(failure);
     throw new EngineError('internal', failure, exitCode === undefined ? {} : { exitCode });
@@ -60,6 +63,7 @@ class Bars {
   #drawn = 0;
   #drawnAt = 0;
   #dirty = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(readonly show: (text: string) => void, readonly size: { rows: number; columns: number } | undefined) {}
 
@@ -78,11 +82,15 @@ class Bars {
     bar.text = current > 0 || total > 0 ? `${status} ${barText(current, total, bar)}` : status;
     this.#bars.set(id, bar);
     this.#dirty = true;
-    if (performance.now() - this.#drawnAt >= redrawMs) this.#draw();
+    // The last message before a pause must show as well.
+    const waitMs = this.#drawnAt + redrawMs - performance.now();
+    if (waitMs <= 0) this.#draw();
+    else this.#timer ??= setTimeout(() => this.#draw(), waitMs);
   }
 
   finish(): void {
     if (this.#dirty) this.#draw();
+    clearTimeout(this.#timer);
   }
 
   /** A line that stays, above the bars. */
@@ -98,6 +106,8 @@ class Bars {
   }
 
   #draw(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
     const columns = this.size?.columns ?? 80;
     let text = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : '';
     for (const [id, bar] of this.#bars) text += `\x1b[2K${`${id}: ${bar.text}`.slice(0, columns - 1)}\r\n`;
