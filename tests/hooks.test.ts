@@ -56,7 +56,8 @@ test('the daemon\'s hooks come before the container\'s, in each phase; stop wait
 test('a prestart hook that fails or hangs fails the start and says why; later hooks are told in the log', async () => {
   const failing = await daemon.isula(['run', '--rm', '--hook-spec', specFile('fail.json', { prestart: [{ path: fail }] }), 'busybox', 'echo', 'ran']);
   expect([failing.code, failing.stdout, failing.stderr]).toEqual([125, '', expect.stringContaining('this hook says no')]);
-  const hanging = await daemon.isula(['run', '--rm', '--hook-spec', specFile('hang.json', { prestart: [{ path: hang, timeout: 1 }] }), 'busybox', 'echo', 'ran']);
+  const hanging = await daemon.isula(['run', '--rm', '--hook-spec', specFile('hang.json', { prestart: [{ path: hang, timeout: 1 }] }), 'busybox',
+    'echo', 'ran']);
   expect([hanging.code, hanging.stdout, hanging.stderr]).toEqual([125, '', expect.stringContaining('timeout')]);
   await untilKilled();
   for (const kind of ['poststart', 'poststop']) {

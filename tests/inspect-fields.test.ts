@@ -6,13 +6,17 @@ const daemon = useDaemon();
 
 /** Guide 1.3.1.10, under docker's names where docker has the field (CPUShares is CpuShares there). */
 const guide = {
-  top: ['Id', 'Created', 'Path', 'Args', 'State', 'Image', 'ResolvConfPath', 'HostnamePath', 'HostsPath', 'LogPath', 'Name', 'RestartCount', 'HostConfig',
+  top: ['Id', 'Created', 'Path', 'Args', 'State', 'Image', 'ResolvConfPath', 'HostnamePath', 'HostsPath', 'LogPath', 'Name', 'RestartCount',
+    'HostConfig',
     'Mounts', 'Config'],
   state: ['Status', 'Running', 'Paused', 'Restarting', 'Pid', 'ExitCode', 'Error', 'StartedAt', 'FinishedAt', 'Health'],
-  host: ['Binds', 'NetworkMode', 'GroupAdd', 'IpcMode', 'PidMode', 'Privileged', 'SystemContainer', 'NsChangeFiles', 'UserRemap', 'ShmSize', 'AutoRemove',
-    'AutoRemoveBak', 'ReadonlyRootfs', 'UTSMode', 'UsernsMode', 'Sysctls', 'Runtime', 'RestartPolicy', 'CapAdd', 'CapDrop', 'Dns', 'DnsOptions', 'DnsSearch',
+  host: ['Binds', 'NetworkMode', 'GroupAdd', 'IpcMode', 'PidMode', 'Privileged', 'SystemContainer', 'NsChangeFiles', 'UserRemap', 'ShmSize',
+    'AutoRemove',
+    'AutoRemoveBak', 'ReadonlyRootfs', 'UTSMode', 'UsernsMode', 'Sysctls', 'Runtime', 'RestartPolicy', 'CapAdd', 'CapDrop', 'Dns', 'DnsOptions',
+      'DnsSearch',
     'ExtraHosts', 'HookSpec', 'CpuShares', 'Memory', 'OomScoreAdj', 'BlkioWeight', 'BlkioWeightDevice', 'CpuPeriod', 'CpuQuota', 'CpuRealtimePeriod',
-    'CpuRealtimeRuntime', 'CpusetCpus', 'CpusetMems', 'SecurityOpt', 'StorageOpt', 'KernelMemory', 'MemoryReservation', 'MemorySwap', 'OomKillDisable',
+    'CpuRealtimeRuntime', 'CpusetCpus', 'CpusetMems', 'SecurityOpt', 'StorageOpt', 'KernelMemory', 'MemoryReservation', 'MemorySwap',
+      'OomKillDisable',
     'PidsLimit', 'FilesLimit', 'Ulimits', 'Hugetlbs', 'HostChannel', 'EnvTargetFile', 'ExternalRootfs'],
   config: ['Hostname', 'User', 'Env', 'Tty', 'Cmd', 'Entrypoint', 'Labels', 'Annotations'],
 };
@@ -20,7 +24,8 @@ const guide = {
 const docker = {
   top: ['Driver', 'Platform', 'MountLabel', 'ProcessLabel', 'AppArmorProfile', 'ExecIDs', 'GraphDriver', 'NetworkSettings'],
   state: ['OOMKilled', 'Dead'],
-  host: ['ContainerIDFile', 'LogConfig', 'PortBindings', 'VolumeDriver', 'VolumesFrom', 'CgroupnsMode', 'Cgroup', 'Links', 'PublishAllPorts', 'NanoCpus',
+  host: ['ContainerIDFile', 'LogConfig', 'PortBindings', 'VolumeDriver', 'VolumesFrom', 'CgroupnsMode', 'Cgroup', 'Links', 'PublishAllPorts',
+    'NanoCpus',
     'CgroupParent', 'Devices', 'DeviceCgroupRules', 'DeviceRequests', 'MemorySwappiness', 'MaskedPaths', 'ReadonlyPaths', 'Init', 'Tmpfs', 'Mounts'],
   config: ['Domainname', 'AttachStdin', 'AttachStdout', 'AttachStderr', 'OpenStdin', 'StdinOnce', 'Image', 'Volumes', 'WorkingDir', 'StopSignal'],
 };
@@ -30,7 +35,8 @@ function missing(value: unknown, names: readonly string[]): string[] {
 }
 
 test('inspect has the guide\'s fields and docker\'s, the same from the API, the command line and --format', async () => {
-  const id = await daemon.ok(['run', '-d', '--name', 'shown', '--health-cmd', 'true', '--health-interval', '1h', '-l', 'a=b', 'busybox', 'sleep', '1000']);
+  const id = await daemon.ok(['run', '-d', '--name', 'shown', '--health-cmd', 'true', '--health-interval', '1h', '-l', 'a=b', 'busybox', 'sleep',
+    '1000']);
   const api = (await daemon.http('GET', `/containers/${id}/json`)).json();
   const cli: unknown = JSON.parse(await daemon.ok(['inspect', 'shown']));
   expect(at(cli, 0)).toEqual(api);
@@ -59,12 +65,14 @@ test('what was asked for is what inspect shows', async () => {
     [['--cap-add', 'net_admin'], ['CapAdd', '0'], expect.stringMatching(/net_admin/i)], [['--dns', '1.2.3.4'], ['Dns'], ['1.2.3.4']],
     [['--add-host', 'a:1.1.1.1'], ['ExtraHosts'], ['a:1.1.1.1']], [['--sysctl', 'kernel.shmmax=5'], ['Sysctls'], { 'kernel.shmmax': '5' }],
     [['--device', '/dev/null:/dev/x:r'], ['Devices'], [{ PathOnHost: '/dev/null', PathInContainer: '/dev/x', CgroupPermissions: 'r' }]],
-    [['-v', '/tmp:/t:ro'], ['Binds'], ['/tmp:/t:ro']], [['--tmpfs', '/u:size=1m'], ['Tmpfs'], { '/u': 'size=1m' }], [['--read-only'], ['ReadonlyRootfs'], true],
+    [['-v', '/tmp:/t:ro'], ['Binds'], ['/tmp:/t:ro']], [['--tmpfs', '/u:size=1m'], ['Tmpfs'], { '/u': 'size=1m' }], [['--read-only'],
+      ['ReadonlyRootfs'], true],
     [['--group-add', '5'], ['GroupAdd'], ['5']], [['--security-opt', 'no-new-privileges'], ['SecurityOpt'], ['no-new-privileges']],
     [['--restart', 'on-failure:3'], ['RestartPolicy'], { Name: 'on-failure', MaximumRetryCount: 3 }], [['--pid', 'host'], ['PidMode'], 'host'],
     [['--init'], ['Init'], true], [['--log-opt', 'max-size=2m'], ['LogConfig', 'Config'], { 'max-size': '2m' }],
   ];
-  const id = await daemon.ok(['create', '--name', 'asked', '-e', 'A=b', '-w', '/w', '--stop-signal', 'INT', '-u', '5', '-t', ...table.flatMap(([options]) => options),
+  const id = await daemon.ok(['create', '--name', 'asked', '-e', 'A=b', '-w', '/w', '--stop-signal', 'INT', '-u', '5', '-t',
+    ...table.flatMap(([options]) => options),
     '--entrypoint', 'echo', 'busybox', 'x']);
   const answer = await daemon.http('GET', `/containers/${id}/json`);
   const inspected = answer.json();
@@ -97,9 +105,11 @@ test('events: one life, by filters', async () => {
   }
   await daemon.ok(['rm', '-f', 'renamed']);
   const actions = async (...filters: string[]) =>
-    (await daemon.ok(['events', ...since, ...filters.flatMap((filter) => ['--filter', filter]), '--format', '{{.Action}}'])).split('\n').map((line) => line.split(':')[0]);
+    (await daemon.ok(['events', ...since, ...filters.flatMap((filter) => ['--filter', filter]), '--format',
+      '{{.Action}}'])).split('\n').map((line) => line.split(':')[0]);
   expect(await actions('label=kind=test')).toEqual([
-    'create', 'start', 'pause', 'unpause', 'exec_create', 'exec_start', 'exec_die', 'kill', 'die', 'stop', 'start', 'restart', 'kill', 'die', 'rename', 'destroy',
+    'create', 'start', 'pause', 'unpause', 'exec_create', 'exec_start', 'exec_die', 'kill', 'die', 'stop', 'start', 'restart', 'kill', 'die',
+      'rename', 'destroy',
   ]);
   expect(await actions('label=kind=test', 'event=die')).toEqual(['die', 'die']);
   expect(await actions('label=kind=test', 'event=start', 'event=pause')).toEqual(['start', 'pause', 'start']);
@@ -116,7 +126,8 @@ test('ps: filters over every state; top takes ps options', async () => {
   const table: [filters: string[], found: string[]][] = [
     [['status=running'], ['shown']], [['status=exited'], ['seven']], [['exited=7'], ['seven']], [['exited=8'], ['']], [['name=sev'], ['seven']],
     [[`id=${id.slice(0, 8)}`], ['shown']], [['label=a'], ['shown']], [['label=a=c'], ['']], [['ancestor=busybox'], ['seven', 'shown']],
-    [['health=starting'], ['shown']], [['before=seven'], ['shown']], [['since=shown'], ['seven']], [['status=running', 'status=exited'], ['seven', 'shown']],
+    [['health=starting'], ['shown']], [['before=seven'], ['shown']], [['since=shown'], ['seven']], [['status=running', 'status=exited'], ['seven',
+      'shown']],
   ];
   for (const [filters, found] of table) expect([filters, await names(...filters)]).toEqual([filters, found]);
   expect((await daemon.isula(['ps', '-f', 'status=nosuch'])).stderr).toContain('nosuch');

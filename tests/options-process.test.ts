@@ -29,9 +29,9 @@ test('user and groups are those of the image\'s files, and recorded', async () =
   expect([at(generated, 'uid'), at(generated, 'gid')]).toEqual([1000, 1000]);
   expect(await daemon.ok(['exec', 'idle', 'id', '-u'])).toBe('1000');
   await daemon.ok(['rm', '-f', 'idle']);
-  for (const [options, message] of [[['-u', 'nosuch'], 'unable to find user nosuch'], [['--group-add', 'nosuch'], 'nable to find group nosuch']] as const) {
-    const { code, stderr } = await daemon.isula(['run', '--rm', ...options, 'busybox', 'true']);
-    expect([code, stderr]).toEqual([125, expect.stringContaining(message)]);
+  for (const [option, kind] of [['-u', 'user'], ['--group-add', 'group']] as const) {
+    const { code, stderr } = await daemon.isula(['run', '--rm', option, 'nosuch', 'busybox', 'true']);
+    expect([code, stderr]).toEqual([125, expect.stringContaining(`nable to find ${kind} nosuch`)]);
   }
 });
 
@@ -43,7 +43,8 @@ test('a passwd that is a link out of the root file system is not followed', asyn
   await daemon.ok(['run', '--name', 'linked', 'busybox', 'ln', '-sf', '../../../../../../etc/passwd', '/etc/passwd']);
   await daemon.ok(['commit', 'linked', 'linked']);
   // The host's users are not those of the container.
-  const host = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')[0] ?? '').find((name) => !['', 'root', 'daemon', 'nobody'].includes(name));
+  const users = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')[0] ?? '');
+  const host = users.find((name) => !['', 'root', 'daemon', 'nobody'].includes(name));
   const { code, stderr } = await daemon.isula(['run', '--rm', '-u', host ?? 'bin', 'linked', 'true']);
   expect([code, stderr]).toEqual([125, expect.stringMatching(/user|passwd/)]);
   await daemon.ok(['rm', 'links', 'linked']);
@@ -89,7 +90,8 @@ test('host name, domain, hosts, resolver', async () => {
 test('entry point, command, working directory, read-only root', async () => {
   expect(await daemon.ok(['run', '--rm', '--entrypoint', 'echo', 'busybox', 'a', 'b'])).toBe('a b');
   expect(await lines(['-w', '/made/here'], 'pwd')).toEqual(['/made/here']);
-  const seen = await lines(['--read-only', '--tmpfs', '/t:size=1m,mode=700'], 'touch /x 2>&1; touch /t/x /dev/shm/x && stat -c %a /t; df -k /t | tail -1');
+  const seen = await lines(['--read-only', '--tmpfs', '/t:size=1m,mode=700'],
+    'touch /x 2>&1; touch /t/x /dev/shm/x && stat -c %a /t; df -k /t | tail -1');
   expect(seen[0]).toContain('Read-only file system');
   expect(seen[1]).toBe('700');
   expect(seen[2]).toMatch(/^tmpfs +1024 /);
@@ -102,7 +104,8 @@ test('--init runs an init that reaps, --stop-signal and --stop-timeout decide ho
   await until('usr', 'ready');
   await daemon.ok(['stop', 'usr']);
   expect(await daemon.ok(['inspect', '-f', '{{.State.ExitCode}}', 'usr'])).toBe('42');
-  await daemon.ok(['run', '-d', '--name', 'deaf', '--stop-timeout', '0', 'busybox', 'sh', '-c', 'trap "" TERM; echo ready; while :; do sleep 0.1; done']);
+  await daemon.ok(['run', '-d', '--name', 'deaf', '--stop-timeout', '0', 'busybox', 'sh', '-c',
+    'trap "" TERM; echo ready; while :; do sleep 0.1; done']);
   await until('deaf', 'ready');
   await daemon.ok(['stop', 'deaf']);
   expect(await daemon.ok(['inspect', '-f', '{{.State.ExitCode}}', 'deaf'])).toBe('137');

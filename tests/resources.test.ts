@@ -6,7 +6,8 @@ import { at, useDaemon, waitUntil } from './harness/index.ts';
 import { cgroupDirs } from './harness/leftovers.ts';
 
 /** Guide 1.3.3.8: the daemon's default ulimits are under the container's own. */
-const daemon = useDaemon({ config: { 'default-ulimits': { nofile: { Name: 'nofile', Soft: 500, Hard: 600 }, nproc: { Name: 'nproc', Soft: 2000, Hard: 3000 } } } });
+const defaults = { nofile: { Name: 'nofile', Soft: 500, Hard: 600 }, nproc: { Name: 'nproc', Soft: 2000, Hard: 3000 } };
+const daemon = useDaemon({ config: { 'default-ulimits': defaults } });
 const isV1 = readCgroupLayout().version === 1;
 /** A disk of this host; throttling needs no access to it. */
 const disk = readdirSync('/sys/block').filter((name) => existsSync(`/dev/${name}`) && !/^(?:loop|ram)/.test(name)).map((name) => `/dev/${name}`)[0];
@@ -113,7 +114,8 @@ test.if(isV1)('--cgroup-parent and --cgroupns', async () => {
 });
 
 test('stats are the numbers of the cgroup files', async () => {
-  const id = await daemon.ok(['run', '-d', '--name', 'counted', '-m', '64m', 'busybox', 'sh', '-c', 'dd if=/dev/zero of=/dev/shm/x bs=1M count=20; sleep 1000 & wait']);
+  const id = await daemon.ok(['run', '-d', '--name', 'counted', '-m', '64m', 'busybox', 'sh', '-c',
+    'dd if=/dev/zero of=/dev/shm/x bs=1M count=20; sleep 1000 & wait']);
   await waitUntil('both processes', async () => (await daemon.ok(['top', 'counted'])).split('\n').length === 3);
   const stats = (await daemon.http('GET', `/containers/${id}/stats?stream=0&one-shot=1`)).json();
   expect(at(stats, 'pids_stats', 'current')).toBe(2);

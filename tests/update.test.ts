@@ -33,9 +33,11 @@ test.if(isV1)('update changes a running container and lasts: a restart, a daemon
   const wanted = changes.map(([, , , content]) => content);
   const more = disk === undefined ? [] : ['--device-read-bps', `/dev/${disk}:3mb`];
   const { code, stdout, stderr } = await daemon.isula(
-    ['update', ...changes.flatMap(([option, value]) => [option, value]), ...more, '--hugetlb-limit', '2MB:64MB', '--kernel-memory', '50m', '--restart', 'on-failure:3', 'live']);
+    ['update', ...changes.flatMap(([option, value]) => [option, value]), ...more, '--hugetlb-limit', '2MB:64MB', '--kernel-memory', '50m',
+      '--restart', 'on-failure:3', 'live']);
   expect([code, stdout, stderr]).toEqual([0, 'live\n', expect.stringContaining('WARNING: Specifying a kernel memory limit')]);
-  const all = () => [...files(), valueIn(id, 'hugetlb/hugetlb.2MB.limit_in_bytes'), ...(disk === undefined ? [] : [valueIn(id, 'blkio/blkio.throttle.read_bps_device')])];
+  const others = ['hugetlb/hugetlb.2MB.limit_in_bytes', ...(disk === undefined ? [] : ['blkio/blkio.throttle.read_bps_device'])];
+  const all = () => [...files(), ...others.map((file) => valueIn(id, file))];
   const rest = [String(64 * mib), ...(disk === undefined ? [] : [`${readFileSync(`/sys/block/${disk}/dev`, 'utf8').trim()} ${3 * mib}`])];
   expect(all()).toEqual([...wanted, ...rest]);
   const host = at(JSON.parse(await daemon.ok(['inspect', 'live'])), 0, 'HostConfig');
@@ -79,7 +81,8 @@ test('a stopped container has its new limits at the next start; the API takes do
   const answer = await daemon.http('POST', '/containers/later/update', { json: { PidsLimit: 44, RestartPolicy: { Name: 'no' } } });
   expect([answer.status, answer.json()]).toEqual([200, { Warnings: [] }]);
   expect(await daemon.ok(['start', '-a', 'later'])).toBe('44');
-  const events = await daemon.ok(['events', '--since', '0', '--until', String(Math.ceil(Date.now() / 1000) + 1), '--filter', 'container=later', '--filter', 'event=update']);
+  const events = await daemon.ok(['events', '--since', '0', '--until', String(Math.ceil(Date.now() / 1000) + 1), '--filter', 'container=later',
+    '--filter', 'event=update']);
   expect(events.split('\n')).toHaveLength(1);
   expect((await daemon.http('POST', '/containers/later/update', { json: { Memory: 'x' } })).status).toBe(400);
   expect((await daemon.http('POST', '/containers/nosuch/update', { json: { Memory: 8e6 } })).status).toBe(404);
