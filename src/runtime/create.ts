@@ -99,7 +99,8 @@ async function waitForPid(conmon: Conmon, request: CreateRequest): Promise<numbe
   try {
     const message = await Promise.race([conmon.messages.next(), stop.promise]);
     if (message instanceof EngineError) throw message;
-    const forked = await Promise.race([conmon.forked, stop.promise, Bun.sleep(forkTimeoutMs)]);
+    const limit = stopSignal({ timeoutMs: forkTimeoutMs });
+    const forked = await Promise.race([conmon.forked, stop.promise, limit.promise]).finally(() => limit.clear());
     if (forked instanceof EngineError) throw forked;
     if (message !== undefined && message.data > 0) return message.data;
     const text = message?.message || (await conmon.errorText);

@@ -151,7 +151,7 @@ export class HijackedStream implements OutputSink {
     let accepting: Promise<void> | undefined;
     socket.on('data', (chunk: Buffer) => {
       if (!stdin || this.#ended) return;
-      const wait = session.writeInput(chunk);
+      const wait = this.#guarded(() => session.writeInput(chunk));
       if (wait === undefined) return;
       socket.pause();
       const resume = (): void => {
@@ -162,7 +162,7 @@ export class HijackedStream implements OutputSink {
     });
     let inputOpen = stdin;
     const closeInput = (): void => {
-      if (inputOpen) session.closeInput();
+      if (inputOpen) this.#guarded(() => session.closeInput());
       inputOpen = false;
     };
     let watch: ReturnType<typeof setInterval> | undefined;
@@ -183,7 +183,7 @@ export class HijackedStream implements OutputSink {
     else socket.once('end', inputEnded);
     const leave = (): void => {
       closeInput();
-      session.detach();
+      this.#guarded(() => session.detach());
     };
     this.signal.addEventListener('abort', leave, { once: true });
     if (this.signal.aborted) leave();
@@ -191,9 +191,21 @@ export class HijackedStream implements OutputSink {
     try {
       await session.closed;
     } finally {
+      // The client's end that comes now ends nothing any more: its watch would never be cleared.
+      socket.off('end', inputEnded);
       clearInterval(watch);
       this.signal.removeEventListener('abort', leave);
       this.end();
+    }
+  }
+
+  /** Called from the socket's events, where an exception would end the daemon: it ends this connection. */
+  #guarded<T>(work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#socket.destroy(error instanceof Error ? error : new Error(String(error)));
+      return undefined;
     }
   }
 }
