@@ -3,6 +3,7 @@ import { buildCommit, buildVersion, isEngineError, messageOf } from '../base/ind
 import { sendDatagram } from '../linux/index.ts';
 import { compose } from './compose.ts';
 import { helpText, loadConfig, parseFlags, versionText, type DaemonConfig } from './config/index.ts';
+import { trimWhenIdle } from './idle.ts';
 import { inheritedDescriptors, openInherited, openListeners } from './listen.ts';
 import { lockRoots } from './lock.ts';
 import { openLogger, type DaemonLogger } from './logger.ts';
@@ -51,6 +52,7 @@ async function runDaemon(config: DaemonConfig, argv: readonly string[]): Promise
     await using inherited = await openInherited(systemd.descriptors, composed.handleConnection, logger);
     process.on('SIGHUP', () => reload(argv, logger));
     const addresses = [...listeners.addresses, ...inherited.addresses].join(' ');
+    using _trim = trimWhenIdle();
     logger.info(`READY: listening on ${addresses}, started in ${Math.round(performance.now() - started)} ms`);
     notifySystemd(systemd.notifySocket, 'READY=1', logger);
     logger.info(`${await stop} received: isulad stops, containers go on`);

@@ -30,3 +30,4 @@ export * from './connect-fd.ts';
 export * from './poll.ts';
 export * from './memfd.ts';
 export * from './cgroup-attach.ts';
+export * from './own-code.ts';
