@@ -10,7 +10,7 @@ import { openRuntime } from '../runtime/index.ts';
 import { StateDb } from '../state/index.ts';
 import { openOverlay2 } from '../storage/index.ts';
 import { VolumeService } from '../volumes/index.ts';
-import type { DaemonConfig } from './config/index.ts';
+import { ineffectiveOptions, type DaemonConfig } from './config/index.ts';
 
 export interface ComposedDaemon {
   readonly engine: Engine;
@@ -21,6 +21,7 @@ export interface ComposedDaemon {
 
 /** Chooses the implementations, hands them to the engine, and puts the API before it. */
 export async function compose(config: DaemonConfig, logger: Logger): Promise<ComposedDaemon> {
+  for (const name of ineffectiveOptions(config)) logger.warn(`Option ${name} has no effect: this release does not run CRI pods`);
   const options = engineOptions(config);
   ensureDir(join(config.state, 'bundles'), 0o711);
   const db = new StateDb(join(config.graph, 'isulad.db'));

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { LogLevel } from '../../base/index.ts';
 import type { Ulimit } from '../../model/index.ts';
 
@@ -48,7 +49,6 @@ export interface DaemonConfig {
   readonly containerLogDriver: string;
   readonly containerLogOpts: Readonly<Record<string, string>>;
   readonly selinuxEnabled: boolean;
-  readonly usernsRemap: string;
 
   readonly storageDriver: string;
   readonly storageOpts: readonly string[];
@@ -91,7 +91,7 @@ export function defaultConfig(): ConfigDraft {
     logLevel: 'INFO', logDriver: 'stdout', logPath: '', logFileMode: 0o600, logMaxBytes: 1024 * 1024, logMaxFiles: 7,
     engine: 'lcr', defaultRuntime: 'lcr', runtimes: {}, criRuntimes: {}, startTimeoutMs: 120_000, umask: 'secure',
     cgroupParent: '/isulad', hookSpec: '', defaultUlimits: [], containerLogDriver: 'json-file', containerLogOpts: {},
-    selinuxEnabled: false, usernsRemap: '',
+    selinuxEnabled: false,
     storageDriver: 'overlay2', storageOpts: [], imageLayerCheck: false, imageOptTimeoutMs: 300_000, registryMirrors: [],
     insecureRegistries: [], insecureSkipVerifyEnforce: false, useDecryptedKey: true, defaultHost: 'docker.io',
     registryTransformation: { 'docker.io': 'registry-1.docker.io', 'index.docker.io': 'registry-1.docker.io' },
@@ -99,4 +99,16 @@ export function defaultConfig(): ConfigDraft {
     cniConfDir: '/etc/cni/net.d', websocketServerListeningPort: 10350, authorizationPlugin: '',
     tls: false, tlsVerify: false, tlsCaFile: '/root/.iSulad/ca.pem', tlsCertFile: '/root/.iSulad/cert.pem', tlsKeyFile: '/root/.iSulad/key.pem',
   };
+}
+
+/** Options of CRI pods, which this release does not run: taken, as the guide's own configuration file has them, and without effect. */
+const podOptions = [
+  ['cniBinDir', 'cni-bin-dir'], ['cniConfDir', 'cni-conf-dir'], ['criRuntimes', 'cri-runtimes'], ['podSandboxImage', 'pod-sandbox-image'],
+  ['websocketServerListeningPort', 'websocket-server-listening-port'],
+] as const;
+
+/** The names of given options that have no effect, for the log. */
+export function ineffectiveOptions(config: DaemonConfig): string[] {
+  const defaults = defaultConfig();
+  return podOptions.filter(([key]) => !isDeepStrictEqual(config[key], defaults[key])).map(([, name]) => name);
 }

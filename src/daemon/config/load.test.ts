@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../base/index.ts';
-import type { DaemonConfig } from './config.ts';
+import { ineffectiveOptions, type DaemonConfig } from './config.ts';
 import { loadConfig, parseFlags } from './load.ts';
 import { daemonOptions } from './options.ts';
 
@@ -200,7 +200,10 @@ const cases: readonly Case[] = [
     wrong: { json: 'k', flags: ['--tlskey', 'k'], message: 'want an absolute path' },
   },
   { key: ['use-decrypted-key'], json: false, flags: ['--use-decrypted-key=false'], read: (c) => c.useDecryptedKey, value: false, wrongType: 'false' },
-  { key: ['userns-remap'], json: 'isula', flags: ['--userns-remap', 'isula'], read: (c) => c.usernsRemap, value: 'isula', wrongType: 1 },
+  {
+    key: ['userns-remap'], json: '', flags: ['--userns-remap='], read: () => '', value: '', wrongType: 1,
+    wrong: { json: 'isula', flags: ['--userns-remap', 'isula'], message: 'userns-remap "isula" is not supported' },
+  },
   {
     key: ['websocket-server-listening-port'], json: 1024, flags: ['--websocket-server-listening-port', '1024'],
     read: (c) => c.websocketServerListeningPort,
@@ -318,6 +321,13 @@ test('what must fit together is checked', () => {
   expect(failure({ flags: ['-g', '/a/b', '-S', '/a/b/c'] })).toContain('neither inside the other');
   expect(failure({ json: { 'default-runtime': 'kata' } })).toBe('default-runtime "kata" is not configured: want one of lcr, crun, runc');
   expect(load({ json: { 'default-runtime': 'kata', runtimes: { kata: { path: '/k' } } } }).defaultRuntime).toBe('kata');
+});
+
+test('options that have no effect are named, the guide\'s empty ones are not', () => {
+  const empty = { 'cni-bin-dir': '', 'cni-conf-dir': '', 'pod-sandbox-image': '', 'websocket-server-listening-port': 10350 };
+  expect(ineffectiveOptions(load({ json: empty }))).toEqual([]);
+  expect(ineffectiveOptions(load({ json: { ...empty, 'cri-runtime': { kata: 'io.containerd.kata.v2' } }, flags: ['--cni-bin-dir', '/x'] })))
+    .toEqual(['cni-bin-dir', 'cri-runtimes']);
 });
 
 test('defaults, empty strings and ISULAD_TMPDIR', () => {
