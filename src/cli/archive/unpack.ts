@@ -38,10 +38,13 @@ export async function unpackTree(body: Body, options: UnpackOptions): Promise<vo
   unpacker.finish();
 }
 
+/** What is made besides directories; entries of any other type are passed over. */
+const madeTypes: ReadonlySet<string> = new Set(['symlink', 'link', 'file', 'contiguous-file', 'fifo', 'character-device', 'block-device']);
+
 class Unpacker {
   #root: string | undefined;
   /** Directories' attributes are set at the end: writing into them changes their times, and they may be read-only. */
-  readonly #directories: { path: string; headers: Headers }[] = [];
+  readonly #directories = new Map<string, Headers>();
   readonly #checked = new Set<string>();
 
   constructor(readonly options: UnpackOptions) {}
@@ -52,19 +55,18 @@ class Unpacker {
     const path = this.#path(parts);
     const { type } = headers;
     if (type === 'directory') this.#directory(path, headers);
-    else {
+    else if (typeof type === 'string' && madeTypes.has(type)) {
       this.#makeWay(path);
       if (type === 'symlink') symlinkSync(headers.linkname ?? '', path);
       else if (type === 'link') linkSync(this.#path(this.#parts(headers.linkname ?? '')), path);
       else if (type === 'file' || type === 'contiguous-file') await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: 0o600 }));
-      else if (type === 'fifo' || type === 'character-device' || type === 'block-device') await makeNode(path, headers);
-      else return;
+      else await makeNode(path, headers);
       if (type !== 'link') this.#attributes(path, headers);
     }
   }
 
   finish(): void {
-    for (const { path, headers } of this.#directories.toReversed()) this.#attributes(path, headers);
+    for (const [path, headers] of [...this.#directories].toReversed()) this.#attributes(path, headers);
   }
 
   /** A name's parts below the root entry. */
@@ -107,7 +109,7 @@ class Unpacker {
       mkdirSync(path, 0o700);
     } else if (before === undefined) mkdirSync(path, 0o700);
     this.#checked.add(path);
-    if (before === undefined || !before.isDirectory()) this.#directories.push({ path, headers });
+    if (before === undefined || !before.isDirectory()) this.#directories.set(path, headers);
   }
 
   /** Removes what has the name; a directory only when it is empty. */
@@ -115,6 +117,8 @@ class Unpacker {
     const before = lstat(path);
     if (before === undefined) return;
     this.#checked.delete(path);
+    // Its attributes must not go to what takes its place, which may be a link to anywhere.
+    this.#directories.delete(path);
     if (!before.isDirectory()) return unlinkSync(path);
     try {
       rmdirSync(path);
@@ -129,7 +133,8 @@ class Unpacker {
   #attributes(path: string, { type, mode = 0o644, uid = 0, gid = 0, mtime }: Headers): void {
     const link = type === 'symlink';
     if (this.options.keepOwners) (link ? lchownSync : chownSync)(path, uid, gid);
-    if (!link) chmodSync(path, mode & 0o7777);
+    // Where the owner changes, what would run as the owner must not come along (as chown(2) and cp have it).
+    if (!link) chmodSync(path, mode & (this.options.keepOwners ? 0o7777 : 0o1777));
     if (mtime !== undefined) (link ? lutimesSync : utimesSync)(path, mtime, mtime);
   }
 }
