@@ -30,13 +30,10 @@ export function serveApi({ engine, logger, limits = {} }: ApiOptions): Api {
 
   function grpc(socket: Socket, head: Buffer): void {
     cri ??= loadCri();
-    cri.then(
-      (server) => server.accept(socket, head),
-      (error: unknown) => {
-        logger.error(`Cannot serve gRPC: ${messageOf(error)}`);
-        socket.destroy();
-      },
-    );
+    cri.then((server) => server.accept(socket, head)).catch((error: unknown) => {
+      logger.error(`Cannot serve gRPC: ${messageOf(error)}`);
+      socket.destroy();
+    });
   }
 
   const connections = createConnectionHandler({ http, grpc, limits, logger });
@@ -44,7 +41,7 @@ export function serveApi({ engine, logger, limits = {} }: ApiOptions): Api {
     handleConnection: (socket) => connections.handle(socket),
     async close() {
       connections.close();
-      (await cri)?.close();
+      (await cri?.catch(() => undefined))?.close();
     },
   };
 }

@@ -1,4 +1,5 @@
 import { parse, type Root, type Type } from 'protobufjs';
+import { EngineError, messageOf } from '../../base/index.ts';
 import { JsonObject } from '../../model/index.ts';
 import { protoText } from './proto.ts';
 
@@ -15,10 +16,16 @@ export class Messages {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
-  /** Absent fields are absent, enums are their names. @throws for bytes that are no such message */
+  /** Absent fields are absent, enums are their names. @throws invalidArgument for bytes that are no such message */
   decode(name: string, bytes: Uint8Array): JsonObject {
     const type = this.#type(name);
-    return new JsonObject(type.toObject(type.decode(bytes), { longs: Number, enums: String }), '');
+    let value: unknown;
+    try {
+      value = type.toObject(type.decode(bytes), { longs: Number, enums: String });
+    } catch (error) {
+      throw new EngineError('invalidArgument', `Cannot decode ${name}: ${messageOf(error)}`, { cause: error });
+    }
+    return new JsonObject(value, '');
   }
 
   #type(name: string): Type {

@@ -51,6 +51,8 @@ export function createCriServer({ engine, logger }: { engine: Engine; logger: Lo
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   return {
     accept(socket, head) {
+      // It may have gone while this was loaded: nothing would ever end its session.
+      if (socket.destroyed) return;
       const connection = new WindowShim(socket, head);
       connection.on('error', (error) => logger.debug(`gRPC connection ended: ${error.message}`));
       injector.injectConnection(connection);

@@ -132,6 +132,7 @@ export class Call {
       else await stream.run(session, stdin);
     } catch (error) {
       const { status: code, message } = failureOf(error);
+      if (code === 500) this.logger.error(`${request.method} ${request.url}: ${message}`);
       if (stream.opened) {
         stream.fail(error instanceof Error ? error : new Error(message));
       } else if (isEngineError(error) && error.exitCode !== undefined) {
