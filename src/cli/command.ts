@@ -61,9 +61,9 @@ export async function forEachArgument(args: readonly string[], work: (argument: 
  * @throws UsageError.
  */
 export function filterQuery(filters: readonly string[], also: readonly (readonly [name: string, value: string])[] = []): string | undefined {
-  const map: Record<string, string[]> = {};
+  const map = new Map<string, string[]>();
   const add = (name: string, value: string): void => {
-    (map[name] ??= []).push(value);
+    map.set(name, [...map.get(name) ?? [], value]);
   };
   for (const filter of filters) {
     const equals = filter.indexOf('=');
@@ -71,7 +71,7 @@ export function filterQuery(filters: readonly string[], also: readonly (readonly
     add(filter.slice(0, equals).trim().toLowerCase(), filter.slice(equals + 1).trim());
   }
   for (const [name, value] of also) add(name, value);
-  return Object.keys(map).length === 0 ? undefined : JSON.stringify(map);
+  return map.size === 0 ? undefined : JSON.stringify(Object.fromEntries(map));
 }
 
 /** A reference as one segment of a path. */

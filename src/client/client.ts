@@ -120,17 +120,19 @@ async function send(wire: Wire, method: string, target: string, options: Request
 /** Sends a chunked body; a daemon that answers early (it refuses) ends the sending. */
 async function uploadUntil(wire: Wire, next: () => Promise<Uint8Array | undefined>, head: Promise<ResponseHead>): Promise<void> {
   let answered = false;
-  const early = head.then(
-    () => {
-      answered = true;
-    },
-    () => {
-      answered = true;
-    },
-  );
+  /** Ends the wait for a chunk. Not Promise.race, which would keep something of every chunk until the answer comes. */
+  let wake: () => void = () => undefined;
+  const onAnswer = (): void => {
+    answered = true;
+    wake();
+  };
+  const early = head.then(onAnswer, onAnswer);
   try {
     while (!answered) {
-      const chunk = await Promise.race([next(), early.then(() => undefined)]);
+      const chunk = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+        wake = () => resolve(undefined);
+        next().then(resolve, reject);
+      });
       if (answered) return;
       if (chunk === undefined) break;
       if (chunk.length === 0) continue;

@@ -75,11 +75,11 @@ function parseHead(text: string): ResponseHead {
   if (status === null) throw broken('it is not HTTP/1.1');
   const headers = new Map<string, string>();
   for (const line of lines.slice(1)) {
-    const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$/.exec(line);
+    const field = /^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):(.*)$/.exec(line);
     const name = field?.[1]?.toLowerCase();
     if (name === undefined) throw broken(`bad header line ${JSON.stringify(line.slice(0, 80))}`);
     const before = headers.get(name);
-    const value = field?.[2] ?? '';
+    const value = (field?.[2] ?? '').trim();
     headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
   return { status: Number(status[1]), headers };
