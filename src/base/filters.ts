@@ -36,11 +36,11 @@ export function decodeFilters(text: string): Map<string, string[]> {
 function valuesOf(name: string, given: unknown): string[] {
   if (Array.isArray(given)) {
     return given.map((value: unknown) => {
-      if (typeof value !== 'string') throw new EngineError('invalidArgument', `invalid filter '${name}': want strings`);
+      if (typeof value !== 'string') throw new EngineError('invalidArgument', `invalid filter '${name.slice(0, 80)}': want strings`);
       return value;
     });
   }
-  if (!isRecord(given)) throw new EngineError('invalidArgument', `invalid filter '${name}': want a list of values`);
+  if (!isRecord(given)) throw new EngineError('invalidArgument', `invalid filter '${name.slice(0, 80)}': want a list of values`);
   return Object.entries(given).filter(([, wanted]) => wanted === true).map(([value]) => value);
 }
 
@@ -55,13 +55,14 @@ export function checkFilters(filters: FilterMap, accepted: readonly string[]): v
 export function booleanFilter(filters: FilterMap, name: string): boolean | undefined {
   const values = filters.get(name);
   if (values === undefined || values.length === 0) return undefined;
+  const wrong = (): EngineError => new EngineError('invalidArgument', `invalid filter '${name}=[${values.join(' ').slice(0, 200)}]'`);
   const decided = new Set(values.map((value) => {
     if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(value)) return true;
     if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(value)) return false;
-    throw new EngineError('invalidArgument', `invalid filter '${name}=[${values.join(' ')}]'`);
+    throw wrong();
   }));
   const [only] = decided;
-  if (decided.size !== 1) throw new EngineError('invalidArgument', `invalid filter '${name}=[${values.join(' ')}]'`);
+  if (decided.size !== 1) throw wrong();
   return only;
 }
 

@@ -29,7 +29,7 @@ export function openLogger(config: DaemonConfig): DaemonLogger {
     if (logLevels.indexOf(level) > threshold) return;
     const text = message.length > maxMessageLength ? `${message.slice(0, maxMessageLength)}…` : message;
     // One message is one line, whatever a client made us say.
-    sink.write(`${new Date().toISOString()} isulad ${level} ${text.replace(/[\0-\x1f\x7f]/g, shownControl)}\n`);
+    sink.write(`${new Date().toISOString()} isulad ${level} ${text.replace(/[\0-\x1f\x7f-\x9f\u2028\u2029]/g, shownControl)}\n`);
   };
   return {
     fatal: log('FATAL'),
