@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync, realpathSync, rmSync, rmdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, realpathSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { umount } from '../../src/linux/index.ts';
 
@@ -25,7 +25,9 @@ export function leftovers({ dir, cgroup }: Footprint): string[] {
 /** Removes all of it: processes, mounts, cgroups, files. */
 export function wipe({ dir, cgroup }: Footprint): void {
   for (const { pid } of processesOf(dir)) kill(pid);
-  for (const path of cgroupDirs(cgroup)) removeCgroup(path);
+  const cgroups = cgroupDirs(cgroup);
+  for (const path of cgroups.flatMap((parent) => subdirectories(parent))) thaw(path);
+  for (const path of cgroups) removeCgroup(path);
   const MNT_DETACH = 2;
   for (const path of mountsBelow(dir).reverse()) umount(path, MNT_DETACH);
   rmSync(dir, { recursive: true, force: true });
@@ -79,8 +81,15 @@ export function subdirectories(path: string): string[] {
   return readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));
 }
 
+/** A frozen process of cgroup v1 dies only once it is thawed. */
+function thaw(path: string): void {
+  const state = join(path, 'freezer.state');
+  if (existsSync(state)) writeFileSync(state, 'THAWED');
+}
+
 function removeCgroup(path: string): void {
   for (const child of subdirectories(path)) removeCgroup(child);
+  thaw(path);
   for (let attempt = 0; ; attempt++) {
     try {
       for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '')) kill(Number(pid));
