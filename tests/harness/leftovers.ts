@@ -37,7 +37,13 @@ export function wipe({ dir, cgroup }: Footprint): void {
 export function sweep(parent: string, prefix: string): void {
   for (const name of entries(parent)) {
     const pid = new RegExp(`^${prefix}([0-9]+)-`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) wipe({ dir: join(parent, name), cgroup: name });
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      wipe({ dir: join(parent, name), cgroup: name });
+    } catch (error) {
+      // What another run left is no fault of this one; the next sweep tries again.
+      console.warn(`Cannot clear ${name}, left by a run that died: ${error instanceof Error ? error.message : String(error)}`);
+    }
   }
 }
 
@@ -85,6 +91,14 @@ export function subdirectories(path: string): string[] {
 function thaw(path: string): void {
   const state = join(path, 'freezer.state');
   if (existsSync(state)) writeFileSync(state, 'THAWED');
+}
+
+function killAndThaw(path: string): void {
+  for (const child of subdirectories(path)) killAndThaw(child);
+  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '')) kill(Number(pid));
+  for (const [file, thawed] of [['freezer.state', 'THAWED'], ['cgroup.freeze', '0']] as const) {
+    if (existsSync(join(path, file))) writeFileSync(join(path, file), thawed);
+  }
 }
 
 function removeCgroup(path: string): void {
