@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { EngineError, ensureDir } from '../base/index.ts';
-import { lockFile } from '../linux/index.ts';
+import { lockFile, processStat } from '../linux/index.ts';
 import type { DaemonConfig } from './config/index.ts';
 
 /**
@@ -35,12 +35,26 @@ function makeRoot(what: string, path: string): void {
   }
 }
 
+/** How long the lock of a daemon that is dead may last: a child that it was just starting has it until its program is loaded. */
+const inheritedMs = 5000;
+
 function take(what: string, path: string, file: string, flag: string): Disposable {
-  const lock = lockFile(file);
-  if (lock) return lock;
-  const owner = readFileSync(file, 'utf8').trim();
+  const deadline = performance.now() + inheritedMs;
+  let owner: string;
+  do {
+    const lock = lockFile(file);
+    if (lock) return lock;
+    owner = readFileSync(file, 'utf8').trim();
+    if (isAlive(Number(owner))) break;
+    Bun.sleepSync(10);
+  } while (performance.now() < deadline);
   throw new EngineError(
     'conflict',
     `${what} ${path} is in use by ${owner === '' ? 'another isulad' : `process ${owner}`}: give this daemon its own --${flag}, or stop the other one`,
   );
+}
+
+function isAlive(pid: number): boolean {
+  const state = pid > 0 ? processStat(pid)?.state : undefined;
+  return state !== undefined && state !== 'Z' && state !== 'X';
 }
