@@ -93,14 +93,6 @@ function thaw(path: string): void {
   if (existsSync(state)) writeFileSync(state, 'THAWED');
 }
 
-function killAndThaw(path: string): void {
-  for (const child of subdirectories(path)) killAndThaw(child);
-  for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '')) kill(Number(pid));
-  for (const [file, thawed] of [['freezer.state', 'THAWED'], ['cgroup.freeze', '0']] as const) {
-    if (existsSync(join(path, file))) writeFileSync(join(path, file), thawed);
-  }
-}
-
 function removeCgroup(path: string): void {
   for (const child of subdirectories(path)) removeCgroup(child);
   thaw(path);
