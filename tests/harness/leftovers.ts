@@ -95,7 +95,6 @@ function thaw(path: string): void {
 
 function removeCgroup(path: string): void {
   for (const child of subdirectories(path)) removeCgroup(child);
-  thaw(path);
   for (let attempt = 0; ; attempt++) {
     try {
       for (const pid of readFileSync(join(path, 'cgroup.procs'), 'utf8').split('\n').filter((line) => line !== '')) kill(Number(pid));
