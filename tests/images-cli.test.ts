@@ -10,15 +10,17 @@ const password = 'correct horse';
 let dir = '';
 let open: LocalRegistry;
 let closed: LocalRegistry;
+const registries = new AsyncDisposableStack();
 
 beforeAll(async () => {
   dir = mkdtempSync('/tmp/isula-images-cli-');
   if (!haveRegistry) return;
-  open = await LocalRegistry.start();
-  closed = await LocalRegistry.start({ htpasswd: `me:${await Bun.password.hash(password, { algorithm: 'bcrypt', cost: 4 })}\n` });
+  open = registries.use(await LocalRegistry.start());
+  const hash = await Bun.password.hash(password, { algorithm: 'bcrypt', cost: 4 });
+  closed = registries.use(await LocalRegistry.start({ htpasswd: `me:${hash}\n` }));
 });
 afterAll(async () => {
-  if (haveRegistry) await Promise.all([open[Symbol.asyncDispose](), closed[Symbol.asyncDispose]()]);
+  await registries.disposeAsync();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -182,7 +184,7 @@ test('archives: skopeo reads ours and writes what we load, compressed or not', a
   }
   expect(await daemon.ok(['load'], { input: Uint8Array.from(readFileSync(join(dir, 'oci.tar'))) })).toContain('Loaded image: trip:oci');
   expect(await daemon.ok(['load', '-q', '-i', join(dir, 'oci.tar'), '--tag', 'named:so'])).toBe('');
-  expect([at(await image('trip:oci'), 'Id'), at(await image('named:so'), 'Id')]).toEqual([at(await image('trip:oci'), 'Id'), at(await image('trip:oci'), 'Id')]);
+  expect(at(await image('named:so'), 'Id')).toBe(at(await image('trip:oci'), 'Id'));
   expect((await daemon.isula(['load', '-i', ours, '--tag', 'x:y'])).stderr).toContain('it has 2 images');
   expect((await daemon.isula(['load', '-i', '/etc/passwd'])).code).not.toBe(0);
   await daemon.ok(['rmi', 'trip:oci', 'named:so']);
@@ -196,7 +198,8 @@ test('several removals at once keep the last name of an image in use', async () 
   const { code, stderr } = await daemon.isula(['rmi', ...names, 'in:0']);
   expect([code, stderr]).toEqual([1, expect.stringContaining('must force')]);
   expect((await daemon.ok(['images', '--format', '{{.Ref}}'])).split('\n').filter((name) => name.startsWith('in:'))).toHaveLength(1);
-  expect((await daemon.isula(['rmi', '-f', String(at((await daemon.http('GET', '/containers/uses/json')).json(), 'Image'))])).stderr).toContain('cannot be forced');
+  const id = String(at((await daemon.http('GET', '/containers/uses/json')).json(), 'Image'));
+  expect((await daemon.isula(['rmi', '-f', id])).stderr).toContain('cannot be forced');
   await daemon.ok(['rm', '-f', 'uses']);
 });
 
@@ -236,7 +239,7 @@ describe('load --type embedded (guide 1.3.6.2)', () => {
   test.skipIf(!haveTools)('loads, lists, inspects, runs and removes', async () => {
     const root = join(dir, 'root');
     mkdirSync(root);
-    Bun.spawnSync(['sh', '-c', `mkdir ${root}/bin ${root}/dev ${root}/proc ${root}/sys ${root}/etc && cp /bin/busybox ${root}/bin && mksquashfs ${root} ${root}.img -quiet`]);
+    Bun.spawnSync(['sh', '-c', `cd ${root} && mkdir bin dev proc sys etc && cp /bin/busybox bin && mksquashfs . ${root}.img -quiet`]);
     const loop = await runCommand(['losetup', '-r', '-f', '--show', `${root}.img`]);
     if (loop.code !== 0) return;
     const device = loop.stdout.trim();

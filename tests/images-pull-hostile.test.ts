@@ -94,6 +94,19 @@ test.each<[string, (asked: Asked) => Answer | undefined, string]>([
   expect(result).toContain(message);
 });
 
+test.each<[string, Answer]>([
+  ['too many requests', { status: 429, headers: { 'retry-after': '0' } }], ['a server error', { status: 500 }], ['a reset', { hangUp: true }],
+])('%s, twice at every address, is only waited out', async (_, refusal) => {
+  const refused = new Map<string, number>();
+  const { result } = await attempt((asked) => {
+    const key = `${asked.method} ${asked.path}`;
+    const times = refused.get(key) ?? 0;
+    refused.set(key, times + 1);
+    return times < 2 && asked.path !== '/v2/' ? refusal : serve(image, asked);
+  });
+  expect(result).toBe('pulled');
+});
+
 test('a connection that breaks is gone on with by Range, where it broke', async () => {
   const large = sampleImage(randomBytes(300_000));
   let breaks = 0;

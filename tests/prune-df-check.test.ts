@@ -57,7 +57,9 @@ test('df adds up: layers once, containers, volumes; and per image what is shared
   expect([at(usage, 'LayersSize'), at(sizes.get('busybox:latest'), 'Containers')]).toEqual([busybox + 6000, 1]);
   expect([at(usage, 'Containers', 0, 'SizeRw'), at(usage, 'Volumes', 0, 'UsageData')]).toEqual([5000, { Size: 300, RefCount: 1 }]);
   const table = (await daemon.ok(['system', 'df'])).split('\n').map((line) => line.split(/ {2,}/));
-  expect(table.map((row) => row.slice(0, 3))).toEqual([['TYPE', 'TOTAL', 'ACTIVE'], ['Images', '3', '1'], ['Containers', '1', '0'], ['Local Volumes', '1', '1']]);
+  expect(table.map((row) => row.slice(0, 3))).toEqual([
+    ['TYPE', 'TOTAL', 'ACTIVE'], ['Images', '3', '1'], ['Containers', '1', '0'], ['Local Volumes', '1', '1'],
+  ]);
   const whole = await daemon.ok(['system', 'df', '-v']);
   expect(whole).toContain('SHARED SIZE');
   expect(whole).toMatch(/\nvol +1 +300B/);
@@ -112,8 +114,9 @@ test('system check finds nothing on a sound store, also while containers run and
 test('system check reports every stray; repair removes what the engine could have made', async () => {
   const overlay = 'graph/storage/overlay2';
   const strays: [kind: string, path: string][] = [
-    ['layer', `${overlay}/layers/${hex('a')}`], ['container layer', `${overlay}/containers/${hex('b')}`], ['staging', `${overlay}/staging/left`],
-    ['container directory', `graph/engines/lcr/${hex('c')}`], ['bundle', `state/bundles/${hex('d')}`], ['volume directory', 'graph/volumes/.removed-x'],
+    ['layer', `${overlay}/layers/${hex('a')}`], ['container layer', `${overlay}/containers/${hex('b')}`],
+    ['staging', `${overlay}/staging/left`], ['container directory', `graph/engines/lcr/${hex('c')}`],
+    ['bundle', `state/bundles/${hex('d')}`], ['volume directory', 'graph/volumes/.removed-x'],
     ['layer list', `${overlay}/stacks/ff`], ['unknown file', `${overlay}/empty/file`], ['blob', `graph/blobs/sha256/${hex('e')}`],
     ['blob', 'graph/blobs/ingest/left'], ['blob', 'graph/blobs/partial/left'], ['blob', 'graph/blobs/other'],
   ];
@@ -121,14 +124,17 @@ test('system check reports every stray; repair removes what the engine could hav
     mkdirSync(join(daemon.dir, path), { recursive: true });
     writeFileSync(join(daemon.dir, path, 'inside'), 'x');
   }
-  const foreign: [string, string][] = [['unknown file', 'graph/mine'], ['unknown file', 'graph/storage/zfs'], ['volume directory', 'graph/volumes/mine']];
+  const foreign: [string, string][] = [
+    ['unknown file', 'graph/mine'], ['unknown file', 'graph/storage/zfs'], ['volume directory', 'graph/volumes/mine'],
+  ];
   for (const [, path] of foreign) mkdirSync(join(daemon.dir, path));
   const mountPoint = `${overlay}/containers/${hex('b')}/merged`;
   mkdirSync(join(daemon.dir, mountPoint));
   mount('none', join(daemon.dir, mountPoint), 'tmpfs', 0, '');
   try {
     const expected = (repaired: boolean): Problem[] => [
-      ...[...strays, ['mount', mountPoint] as const].map(([kind, name]) => ({ kind, name, repaired })), ...foreign.map(([kind, name]) => ({ kind, name, repaired: false })),
+      ...[...strays, ['mount', mountPoint] as const].map(([kind, name]) => ({ kind, name, repaired })),
+      ...foreign.map(([kind, name]) => ({ kind, name, repaired: false })),
     ];
     const sorted = (problems: Problem[]): string[] => problems.map((one) => JSON.stringify(one)).toSorted();
     const found = await check();

@@ -40,20 +40,24 @@ function checkDatabase(ctx: EngineContext, { content }: StoreCheckOptions): Stor
   const path = join(ctx.options.graphRoot, 'isulad.db');
   const rows = ctx.store.db.raw.query<Record<string, string>, []>(`PRAGMA ${content ? 'integrity_check' : 'quick_check'}`).all();
   return rows.flatMap((row) => Object.values(row)).filter((text) => text !== 'ok')
-    .map((text) => ({ kind: 'database', path, detail: text, repaired: false }));
+    .map((text) => problemOf('database', path, text));
 }
 
 function checkEntries(ctx: EngineContext): StoreProblem[] {
   const { graphRoot, stateRoot } = ctx.options;
   const stranger = (directory: string, known: readonly string[]): StoreProblem[] =>
     namesIn(directory).filter((name) => !known.includes(name) && !`${stateRoot}${sep}`.startsWith(`${join(directory, name)}${sep}`))
-      .map((name) => ({ kind: 'unknown file', path: join(directory, name), detail: 'is nothing that isulad made: remove it by hand', repaired: false }));
+      .map((name) => problemOf('unknown file', join(directory, name), 'is nothing that isulad made: remove it by hand'));
   return [
     ...stranger(graphRoot, graphEntries),
     ...stranger(join(graphRoot, 'storage'), [ctx.snapshots.name]),
     ...stranger(join(graphRoot, 'engines'), ['lcr']),
     ...stranger(join(graphRoot, 'auths'), ['credentials.json', 'aeskey']),
   ];
+}
+
+function problemOf(kind: string, path: string, detail: string): StoreProblem {
+  return { kind, path, detail, repaired: false };
 }
 
 function namesIn(directory: string): string[] {
@@ -116,7 +120,7 @@ async function checkContainers(ctx: EngineContext, { repair }: StoreCheckOptions
 }
 
 function lacksLayer(ctx: EngineContext, id: ContainerId): StoreProblem {
-  return { kind: 'container layer', path: containerDir(ctx.options, id), detail: `container ${id} has lost its layer: remove it`, repaired: false };
+  return problemOf('container layer', containerDir(ctx.options, id), `container ${id} has lost its layer: remove it`);
 }
 
 async function checkVolumes(ctx: EngineContext, { repair }: StoreCheckOptions): Promise<StoreProblem[]> {
@@ -126,7 +130,7 @@ async function checkVolumes(ctx: EngineContext, { repair }: StoreCheckOptions): 
   for (const name of namesIn(directory).filter((each) => !ctx.volumes.has(each))) {
     const path = join(directory, name);
     if (!name.startsWith(removedVolume)) {
-      problems.push({ kind: 'volume directory', path, detail: 'belongs to no volume: its data may be somebody\'s, remove it by hand', repaired: false });
+      problems.push(problemOf('volume directory', path, 'belongs to no volume: its data may be somebody\'s, remove it by hand'));
       continue;
     }
     const isMounted = mountPoints.some((point) => point.startsWith(`${path}/`));
@@ -136,7 +140,7 @@ async function checkVolumes(ctx: EngineContext, { repair }: StoreCheckOptions): 
   const { Volumes: volumes } = await ctx.volumes.operations.list(new Map());
   const there = new Set(namesIn(directory));
   for (const { Name: name, Mountpoint: path } of volumes) {
-    if (!there.has(name)) problems.push({ kind: 'volume directory', path, detail: 'is missing: it is made again, empty, at the next start', repaired: false });
+    if (!there.has(name)) problems.push(problemOf('volume directory', path, 'is missing: it is made again, empty, at the next start'));
   }
   return problems;
 }

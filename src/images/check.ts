@@ -50,11 +50,10 @@ function asBlob(name: string, isKnown: (digest: Digest) => boolean): boolean {
 async function unowned(context: ImageContext, { repair }: StoreCheckOptions): Promise<StoreProblem[]> {
   const { blobs, layers } = context.collector.unowned();
   if (repair) await context.collector.collect({ blobs, layers });
+  const detail = 'belongs to no image';
   return [
-    ...blobs.map((blob) => ({ kind: 'blob', path: context.blobs.path(blob), detail: 'belongs to no image', repaired: repair && !context.blobs.has(blob) })),
-    ...layers.map((layer) => {
-      return { kind: 'layer', path: layerDirectory(context, layer), detail: 'belongs to no image', repaired: repair && !context.snapshots.hasLayer(layer) };
-    }),
+    ...blobs.map((blob) => ({ kind: 'blob', path: context.blobs.path(blob), detail, repaired: !context.blobs.has(blob) })),
+    ...layers.map((layer) => ({ kind: 'layer', path: layerDirectory(context, layer), detail, repaired: !context.snapshots.hasLayer(layer) })),
   ];
 }
 

@@ -40,7 +40,8 @@ export function listImages(context: ImageContext, filters: Filters, all: boolean
     return matchesLabels(filters, labels) && lacksLabels(filters, labels);
   });
   const records = found.toSorted((a, b) => createdMs(b) - createdMs(a) || b.addedAt - a.addedAt).map((image) => context.images.record(image));
-  return filters.has('reference') ? records.flatMap((record) => withNames(record, (name) => patterns.some((pattern) => pattern.test(name)))) : records;
+  if (!filters.has('reference')) return records;
+  return records.flatMap((record) => withNames(record, (name) => patterns.some((pattern) => pattern.test(name))));
 }
 
 /** The image with the names that match, by their whole or without tag and digest; none when there are none. */

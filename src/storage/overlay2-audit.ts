@@ -63,7 +63,8 @@ function auditContainer(view: Overlay2View, id: ContainerId): StorageProblem[] {
   }
   try {
     for (const layer of view.stacks.layersOf(id)) {
-      if (!view.layers.has(layer)) problems.push({ kind: 'container layer', path, detail: `layer ${shortId(layer)} below it is missing`, stray: false });
+      if (view.layers.has(layer)) continue;
+      problems.push({ kind: 'container layer', path, detail: `layer ${shortId(layer)} below it is missing`, stray: false });
     }
   } catch (error) {
     problems.push({ kind: 'container layer', path: join(path, 'stack'), detail: messageOf(error), stray: false });

@@ -180,7 +180,8 @@ async function compressLayer(context: ImageContext, layer: StoredLayer, lease: L
   const blob = await context.blobs.ingest(gzipped(plain), { signal });
   lease.blobs.add(blob.digest);
   if (`sha256:${hash.digest('hex')}` !== layer.diffId) {
-    throw new EngineError('internal', `Cannot push layer ${shortId(layer.diffId)}: what is stored of it is damaged (see isula system check --content)`);
+    const advice = 'what is stored of it is damaged (see isula system check --content)';
+    throw new EngineError('internal', `Cannot push layer ${shortId(layer.diffId)}: ${advice}`);
   }
   return { ...layer, blob: blob.digest, size: blob.size, mediaType: `${mediaTypes.ociLayer}+gzip` };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { defaultImageOptions } from '../context.ts';
+import { bodyChunks } from './body.ts';
 import { parseChallenges } from './challenge.ts';
 import { endpointsFor } from './endpoints.ts';
 import { proxyFor } from './proxy.ts';
@@ -64,4 +65,14 @@ describe('endpoints', () => {
     }
     for (const host of ['other', 'ported:5001', '192.169.0.1']) expect(shown(host, { insecureRegistries })).toEqual([`${host} https`]);
   });
+});
+
+test('a body of which nothing more comes is given up', async () => {
+  const response = new Response(new ReadableStream<Uint8Array>({ start: (stream) => stream.enqueue(Buffer.from('some')) }));
+  const got: string[] = [];
+  const all = (async () => {
+    for await (const chunk of bodyChunks(response, new AbortController().signal, 50)) got.push(Buffer.from(chunk).toString());
+  })();
+  await expect(all).rejects.toThrow('the registry sent nothing for 0.05 s');
+  expect(got).toEqual(['some']);
 });
