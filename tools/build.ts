@@ -26,8 +26,10 @@ function build(): void {
   const { version } = packageOf(require(join(root, 'package.json')));
   const started = performance.now();
   // Renamed into place: the old executable may be running, and nobody may start half of the new one.
-  const fresh = join(outdir, `isula.${process.pid}`);
-  mkdirSync(outdir, { recursive: true });
+  // In a directory of its own: beside the executable, which has the source maps in it, Bun writes each of them as a file too.
+  const work = join(outdir, `.build-${process.pid}`);
+  const fresh = join(work, 'isula');
+  mkdirSync(work, { recursive: true });
   const result = Bun.spawnSync([
     process.execPath, 'build', '--compile', '--bytecode', '--minify', '--sourcemap', '--format=esm', '--splitting', '--target=bun',
     `--compile-jit-policy=${jitPolicy}`, '--no-compile-autoload-dotenv', '--no-compile-autoload-bunfig',
@@ -36,10 +38,12 @@ function build(): void {
     join(root, 'src', 'main.ts'), '--outfile', fresh,
   ], { cwd: root, stdout: 'pipe', stderr: 'pipe' });
   if (result.exitCode !== 0) {
+    rmSync(work, { recursive: true, force: true });
     console.error(result.stdout.toString() + result.stderr.toString());
     process.exit(1);
   }
   renameSync(fresh, out);
+  rmSync(work, { recursive: true, force: true });
   for (const name of links) {
     const link = join(outdir, name);
     rmSync(link, { force: true });
