@@ -70,8 +70,15 @@ test('image prune: dangling ones, by label and age, then all that nothing uses; 
   await makeImage('kept:1', 'kept', '-c', 'LABEL keep=1');
   const names = async (): Promise<string[]> => (await daemon.ok(['images', '--format', '{{.Repository}}'])).split('\n').toSorted();
   const before = await names();
-  await daemon.ok(['system', 'prune', '--dry-run', '-a']);
+  expect(await daemon.ok(['image', 'prune', '--dry-run'])).toStartWith(`Images that would be deleted:\ndeleted: ${dangling}\n`);
+  // Of what only stopped containers use as well: they would go first.
+  const plan = await daemon.ok(['system', 'prune', '--dry-run', '-a', '--volumes']);
+  for (const name of ['busybox:latest', 'one:1', 'two:1', 'child:1', 'kept:1']) expect(plan).toContain(`untagged: ${name}\n`);
+  const size = /reclaimed: (\S+)$/.exec(plan)?.[1];
   expect(await names()).toEqual(before);
+  expect([plan.includes('vol\n'), await daemon.ok(['ps', '-aq', '--format', '{{.Names}}'])]).toEqual([false, 'wrote']);
+  const some = await daemon.ok(['image', 'prune', '-a', '--dry-run', '--filter', 'label=keep']);
+  expect([some.includes('kept:1'), some.includes('one:1'), size]).toEqual([true, false, expect.stringMatching(/^[0-9.]+MB$/)]);
   expect(await daemon.ok(['image', 'prune', '-f', '--filter', 'until=1h'])).toBe('Total reclaimed space: 0B');
   expect(await daemon.ok(['image', 'prune', '-f'])).toContain(`deleted: ${dangling}`);
   expect(await names()).toEqual(before.filter((name) => name !== '<none>'));

@@ -62,7 +62,7 @@ export function containerOperations(ctx: EngineContext, execs: ExecRegistry): Co
     archiveGet: async (reference, path, signal) => archiveGet(ctx, find(reference), path, signal),
     archivePut: async (reference, path, tar, options, signal) => archivePut(ctx, find(reference), path, tar, options, signal),
     commit: async (request, signal) => commitContainer(ctx, find(request.container), request, signal),
-    async prune(filters) {
+    async prune(filters, { dryRun = false } = {}) {
       const until = filters.get('until')?.[0];
       const wanted = pruneTest(filters, until === undefined ? undefined : parseTimestamp(until, Date.now()));
       const deleted: string[] = [];
@@ -71,7 +71,7 @@ export function containerOperations(ctx: EngineContext, execs: ExecRegistry): Co
         const { status } = container.state;
         if ((status !== 'created' && status !== 'exited' && status !== 'dead') || !wanted(container)) continue;
         const bytes = container.record.hostConfig.ExternalRootfs === '' ? await ctx.snapshots.containerSize(container.id).catch(() => 0) : 0;
-        await removeContainer(ctx, container, { force: false, volumes: false });
+        if (!dryRun) await removeContainer(ctx, container, { force: false, volumes: false });
         deleted.push(container.id);
         reclaimed += bytes;
       }

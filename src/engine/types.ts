@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { OutputSink, ProcessSession } from '../base/index.ts';
-import type { Filters, ImageService, StoreCheckOptions } from '../images/index.ts';
+import type { Filters, ImageService, PruneOptions, StoreCheckOptions } from '../images/index.ts';
 import type { ContainerConfig, ContainerCreateRequest, HealthState, HostConfig, NetworkingConfig, ResourceUpdate } from '../model/index.ts';
 
 /** What a GET /containers/{id}/json shows (moby: ContainerInspectResponse) with the guide's fields. */
@@ -257,7 +257,7 @@ export interface ContainerOperations {
   archiveGet(reference: string, path: string, signal: AbortSignal): Promise<{ stat: PathStat; tar: Readable }>;
   archivePut(reference: string, path: string, tar: Readable, options: ArchivePutOptions, signal: AbortSignal): Promise<void>;
   commit(request: ContainerCommitRequest, signal: AbortSignal): Promise<{ Id: string }>;
-  prune(filters: Filters): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ ContainersDeleted: string[]; SpaceReclaimed: number }>;
 }
 
 export interface VolumeOperations {
@@ -265,7 +265,7 @@ export interface VolumeOperations {
   list(filters: Filters): Promise<{ Volumes: VolumeRecord[]; Warnings: string[] }>;
   inspect(name: string): Promise<VolumeRecord>;
   remove(name: string, force: boolean): Promise<void>;
-  prune(filters: Filters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }>;
 }
 
 /** Answer of /system/check (isula's own). */

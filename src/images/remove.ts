@@ -1,11 +1,12 @@
 import { booleanFilter, checkFilters, EngineError, lacksLabels, matchesLabels, shortId } from '../base/index.ts';
+import type { ImageId } from '../base/index.ts';
 import { collectImage, imageEvent } from './context.ts';
 import type { ImageContext } from './context.ts';
 import { createdMs, isDangling, parseUntil } from './list.ts';
 import { canonicalName, canonicalString, familiarString, parseReference, withDefaultTag } from './reference.ts';
 import type { ImageReference } from './reference.ts';
 import type { StoredImage } from './store/image-store.ts';
-import type { Filters, RemoveOptions, RemoveReport } from './types.ts';
+import type { Filters, PruneOptions, RemoveOptions, RemoveReport } from './types.ts';
 
 /**
  * `rmi`, by docker's rules (moby daemon/images/image_delete.go): a name takes away that name, and the image when it was
@@ -65,7 +66,7 @@ function refuseUsedReference(context: ImageContext, image: StoredImage, text: st
 async function untag(context: ImageContext, image: StoredImage, names: readonly string[], reports: RemoveReport[]): Promise<void> {
   await context.images.removeNames(names);
   for (const name of names) {
-    const shown = familiarString(parseReference(name, context.options.defaultHost), context.options.defaultHost);
+    const shown = shownName(context, name);
     reports.push({ Untagged: shown });
     imageEvent(context, 'untag', image, shown);
   }
@@ -119,24 +120,36 @@ async function deleteImage(context: ImageContext, image: StoredImage, reports: R
 }
 
 /** `image prune`: dangling images that nothing uses; with `dangling=false` every image that nothing uses. */
-export async function pruneImages(context: ImageContext, filters: Filters): Promise<{ reports: RemoveReport[]; spaceReclaimed: number }> {
+export async function pruneImages(
+  context: ImageContext, filters: Filters, { dryRun = false, withoutContainers = new Set() }: PruneOptions,
+): Promise<{ reports: RemoveReport[]; spaceReclaimed: number }> {
   checkFilters(filters, ['dangling', 'label', 'label!', 'until']);
   const danglingOnly = booleanFilter(filters, 'dangling') ?? true;
   const untilMs = parseUntil(filters);
   const reports: RemoveReport[] = [];
+  const gone = new Set<ImageId>();
   let spaceReclaimed = 0;
   // Children go before their parents: removing the one frees the other, so passes repeat until one removes nothing.
   for (let removed = true; removed;) {
     removed = false;
     for (const image of [...context.images.all()]) {
-      if (danglingOnly && !isDangling(image)) continue;
+      if (gone.has(image.id) || (danglingOnly && !isDangling(image))) continue;
       if (untilMs !== undefined && createdMs(image) >= untilMs) continue;
       const labels = image.config.config?.Labels ?? {};
       if (!matchesLabels(filters, labels) || !lacksLabels(filters, labels)) continue;
-      if (context.uses(image.id).length > 0 || context.images.childrenOf(image.id).length > 0) continue;
-      spaceReclaimed += await deleteImage(context, image, reports);
+      if (context.uses(image.id).some(({ containerId }) => !withoutContainers.has(containerId))) continue;
+      if (context.images.childrenOf(image.id).some((child) => !gone.has(child.id))) continue;
+      gone.add(image.id);
+      if (dryRun) reports.push(...image.names.map((name) => ({ Untagged: shownName(context, name) })), { Deleted: image.id });
+      else spaceReclaimed += await deleteImage(context, image, reports);
       removed = true;
     }
   }
-  return { reports, spaceReclaimed };
+  if (!dryRun) return { reports, spaceReclaimed };
+  const { layers, bytes } = context.collector.wouldFree(gone, withoutContainers);
+  return { reports: [...reports, ...layers.map((layer) => ({ Deleted: layer }))], spaceReclaimed: bytes };
+}
+
+function shownName(context: ImageContext, name: string): string {
+  return familiarString(parseReference(name, context.options.defaultHost), context.options.defaultHost);
 }

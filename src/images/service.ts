@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { EngineError, Gate, Lane } from '../base/index.ts';
-import type { ImageId, Logger } from '../base/index.ts';
+import type { IdMaps, ImageId, Logger } from '../base/index.ts';
 import type { ImageRecord } from '../model/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
@@ -35,6 +35,8 @@ export interface ImageServiceParts {
   readonly logger: Logger;
   /** What is not given is as `defaultImageOptions` has it. */
   readonly options?: Partial<ImageOptions>;
+  /** The daemon remaps users: layers are unpacked with the host's ids. */
+  readonly ids?: IdMaps | undefined;
 }
 
 /** How long a download that broke off is kept to be gone on with. */
@@ -61,7 +63,7 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
     blobs,
     snapshots,
     collector,
-    unpacker: new LayerUnpacker(snapshots, collector),
+    unpacker: new LayerUnpacker(snapshots, collector, parts.ids),
     unpackGate: new Gate(unpacksAtOnce),
     removals: new Lane(),
     options,
@@ -92,7 +94,7 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
     configBytes: (id) => images.configBytes(id),
     tag: (source, repository, tag) => tagImage(context, source, repository, tag),
     remove: (reference, options) => context.removals.run(() => removeImage(context, reference, options)),
-    prune: (filters) => context.removals.run(() => pruneImages(context, filters)),
+    prune: (filters, options) => context.removals.run(() => pruneImages(context, filters, options ?? {})),
     history: (reference) => imageHistory(context, reference),
     import: (archive, options, progress, signal) => importImage(context, archive, options, progress, timed(context, signal)),
     load: (archive: Readable, options, progress, signal) => loadArchive(context, archive, options, progress, timed(context, signal)),

@@ -41,6 +41,14 @@ export interface RemoveOptions {
   noPrune: boolean;
 }
 
+/** How a prune is done; nothing given: for real. */
+export interface PruneOptions {
+  /** Report what would go, remove nothing. */
+  readonly dryRun?: boolean;
+  /** Containers that count as gone already: a dry run of one prune that comes after another. */
+  readonly withoutContainers?: ReadonlySet<string>;
+}
+
 /** As `docker rmi` reports it. */
 export type RemoveReport = { Untagged: string } | { Deleted: string };
 
@@ -97,7 +105,7 @@ export interface ImageService {
   configBytes(id: ImageId): Uint8Array;
   tag(source: string, repository: string, tag: string): Promise<void>;
   remove(reference: string, options: RemoveOptions): Promise<RemoveReport[]>;
-  prune(filters: Filters): Promise<{ reports: RemoveReport[]; spaceReclaimed: number }>;
+  prune(filters: Filters, options?: PruneOptions): Promise<{ reports: RemoveReport[]; spaceReclaimed: number }>;
   history(reference: string): HistoryRow[];
   import(archive: Readable, options: ImportOptions, progress: ProgressSink, signal: AbortSignal): Promise<ImageRecord>;
   /** `manifestPath`: for `embedded`, where the manifest that is sent lies on this host; its layers are found from there. */

@@ -8,7 +8,7 @@ import { treeSize } from '../storage/index.ts';
 import { copyUp } from './copy-up.ts';
 import { checkDriverOptions, isVolumeMounted, mountVolume, needsMount, unmountVolume } from './local-driver.ts';
 import { VolumeStore, type StoredVolume } from './store.ts';
-import type { VolumeCreateRequest, VolumeFilters, VolumeRecord, VolumeUsage } from './types.ts';
+import type { VolumeCreateRequest, VolumeFilters, VolumePruneOptions, VolumeRecord, VolumeUsage } from './types.ts';
 
 /** Docker marks anonymous volumes by this label. */
 const anonymousLabel = 'com.docker.volume.anonymous';
@@ -75,7 +75,8 @@ export class VolumeService {
     list: (filters: VolumeFilters): Promise<{ Volumes: VolumeRecord[]; Warnings: string[] }> => this.#list(filters),
     inspect: async (name: string): Promise<VolumeRecord> => this.get(name),
     remove: (name: string, force: boolean): Promise<void> => this.#remove(name, force),
-    prune: (filters: VolumeFilters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> => this.#prune(filters),
+    prune: (filters: VolumeFilters, options: VolumePruneOptions = {}): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> =>
+      this.#prune(filters, options),
   };
 
   /**
@@ -237,17 +238,19 @@ export class VolumeService {
   }
 
   /** Anonymous volumes that nobody refers to; `all=true`: named ones too (the default of API versions before 1.42). */
-  async #prune(filters: VolumeFilters): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
+  async #prune(
+    filters: VolumeFilters, { dryRun = false, withoutContainers = new Set() }: VolumePruneOptions,
+  ): Promise<{ VolumesDeleted: string[]; SpaceReclaimed: number }> {
     checkFilters(filters, ['all', 'label', 'label!']);
     const all = booleanFilter(filters, 'all') ?? false;
     const deleted: string[] = [];
     let bytes = 0;
     for (const volume of this.#store.all()) {
       if ((!all && !volume.anonymous) || !matchesLabels(filters, volume.labels) || !lacksLabels(filters, volume.labels)) continue;
-      if (this.#usedBy(volume.name).length > 0 || this.#pins.has(volume.name)) continue;
+      if (this.#usedBy(volume.name).some((id) => !withoutContainers.has(id)) || this.#pins.has(volume.name)) continue;
       const size = needsMount(volume.options) ? 0 : (await this.withUsage(this.#record(volume))).UsageData.Size;
       try {
-        await this.#remove(volume.name, false);
+        if (!dryRun) await this.#remove(volume.name, false);
       } catch (error) {
         this.#logger.debug(`Cannot prune volume ${volume.name}: ${messageOf(error)}`);
         continue;
@@ -255,7 +258,7 @@ export class VolumeService {
       deleted.push(volume.name);
       bytes += Math.max(0, size);
     }
-    this.#hooks.event('prune', '', { reclaimed: String(bytes) });
+    if (!dryRun) this.#hooks.event('prune', '', { reclaimed: String(bytes) });
     return { VolumesDeleted: deleted, SpaceReclaimed: bytes };
   }
 

@@ -24,5 +24,13 @@ export interface VolumeCreateRequest {
   Labels: Record<string, string>;
 }
 
+/** How a prune is done; nothing given: for real. */
+export interface VolumePruneOptions {
+  /** Report what would go, remove nothing. */
+  readonly dryRun?: boolean;
+  /** Containers that count as gone already. */
+  readonly withoutContainers?: ReadonlySet<string>;
+}
+
 /** Filters of `volume ls` and `volume prune`, each with the values given for it. */
 export type VolumeFilters = ReadonlyMap<string, readonly string[]>;

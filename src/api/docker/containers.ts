@@ -3,6 +3,7 @@ import { decodeContainerConfig, decodeCreateRequest, decodeUpdate } from '../../
 import type { Call } from './call.ts';
 import { badRequest } from './errors.ts';
 import { unsupported } from './refuse.ts';
+import { pruneOptions } from './prune-options.ts';
 import { route } from './router.ts';
 
 async function list(call: Call): Promise<void> {
@@ -110,7 +111,7 @@ async function remove(call: Call): Promise<void> {
 }
 
 async function prune(call: Call): Promise<void> {
-  call.send(200, await call.engine.containers.prune(call.query.filters()));
+  call.send(200, await call.engine.containers.prune(call.query.filters(), await pruneOptions(call)));
 }
 
 async function commit(call: Call): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Call } from './call.ts';
 import { badRequest } from './errors.ts';
 import { imageInspect, imageSummary } from './image-shapes.ts';
+import { pruneOptions } from './prune-options.ts';
 import { route } from './router.ts';
 import { decodeRegistryAuth } from './registry-auth.ts';
 
@@ -40,7 +41,7 @@ async function remove(call: Call): Promise<void> {
 }
 
 async function prune(call: Call): Promise<void> {
-  const { reports, spaceReclaimed } = await call.engine.images.prune(call.query.filters());
+  const { reports, spaceReclaimed } = await call.engine.images.prune(call.query.filters(), await pruneOptions(call));
   call.send(200, { ImagesDeleted: reports.length === 0 ? null : reports, SpaceReclaimed: spaceReclaimed });
 }
 

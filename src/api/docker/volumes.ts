@@ -1,5 +1,6 @@
 import { JsonObject } from '../../model/index.ts';
 import type { Call } from './call.ts';
+import { pruneOptions } from './prune-options.ts';
 import { route } from './router.ts';
 
 async function list(call: Call): Promise<void> {
@@ -26,7 +27,7 @@ async function remove(call: Call): Promise<void> {
 }
 
 async function prune(call: Call): Promise<void> {
-  call.send(200, await call.engine.volumes.prune(call.query.filters()));
+  call.send(200, await call.engine.volumes.prune(call.query.filters(), await pruneOptions(call)));
 }
 
 export const volumeRoutes = [

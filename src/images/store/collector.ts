@@ -1,5 +1,5 @@
 import { isEngineError } from '../../base/index.ts';
-import type { ChainId, Digest } from '../../base/index.ts';
+import type { ChainId, Digest, ImageId } from '../../base/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
 import type { BlobStore } from './blobs.ts';
 import type { ImageStore } from './image-store.ts';
@@ -93,9 +93,23 @@ export class Collector {
     };
   }
 
-  /** By images and running operations. */
-  #needed(): { blobs: Set<Digest>; layers: Set<ChainId> } {
-    const { blobs, layers } = this.images.referenced();
+  /** What would go with these images, were these containers gone as well. */
+  wouldFree(images: ReadonlySet<ImageId>, containers: ReadonlySet<string>): { layers: ChainId[]; bytes: number } {
+    const { blobs, layers } = this.#needed(images);
+    const inContainers = this.#containerLayerPaths(containers);
+    const all = this.images.referenced();
+    const freed = [...all.layers].filter((layer) => {
+      return !layers.has(layer) && this.snapshots.hasLayer(layer) && !inContainers.has(this.snapshots.layerPath(layer));
+    });
+    const freedBlobs = [...all.blobs].filter((blob) => !blobs.has(blob) && this.blobs.has(blob));
+    const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+    const bytes = sum(freed.map((layer) => this.snapshots.layerSize(layer))) + sum(freedBlobs.map((blob) => this.blobs.size(blob)));
+    return { layers: freed, bytes };
+  }
+
+  /** By images, but those in `without`, and running operations. */
+  #needed(without?: ReadonlySet<ImageId>): { blobs: Set<Digest>; layers: Set<ChainId> } {
+    const { blobs, layers } = this.images.referenced(without);
     for (const lease of this.#leases) {
       for (const blob of lease.blobs) blobs.add(blob);
       for (const layer of lease.layers) layers.add(layer);
@@ -109,9 +123,10 @@ export class Collector {
     return removal;
   }
 
-  #containerLayerPaths(): Set<string> {
+  #containerLayerPaths(without: ReadonlySet<string> = new Set()): Set<string> {
     const paths = new Set<string>();
     for (const id of this.snapshots.listContainers()) {
+      if (without.has(id)) continue;
       try {
         for (const path of this.snapshots.lowerPaths(id)) paths.add(path);
       } catch (error) {

@@ -301,11 +301,12 @@ export class ImageStore {
     return this.#findReference(withDefaultTag(parseReference(text, this.defaultHost))) !== undefined;
   }
 
-  /** Blobs and layers that images need. */
-  referenced(): { blobs: Set<Digest>; layers: Set<ChainId> } {
+  /** Blobs and layers that images need, those in `without` left out. */
+  referenced(without: ReadonlySet<ImageId> = new Set()): { blobs: Set<Digest>; layers: Set<ChainId> } {
     const blobs = new Set<Digest>();
     const layers = new Set<ChainId>();
     for (const image of this.#images.values()) {
+      if (without.has(image.id)) continue;
       for (const layer of image.layers) {
         blobs.add(layer.blob);
         layers.add(layer.chainId);
