@@ -3,12 +3,41 @@ import { copyFile } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { errnoOf } from '../base/index.ts';
 import {
-  chmodAt, chownAt, getXattr, linkAt, listXattrs, makeDevice, mkdirAt, mknodAt, openat2, rawBytes, readlinkAt, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS,
-  S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, setXattr, symlinkAt, utimesAt, walkTree, type FileStat,
+  AT_FDCWD, chmodAt, chownAt, getXattr, linkAt, listXattrs, makeDevice, mkdirAt, mknodAt, O_PATH, openat2, rawBytes, readlinkAt, RESOLVE_BENEATH,
+  RESOLVE_NO_SYMLINKS, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, setXattr, symlinkAt, utimesAt, walkTree, type FileStat,
 } from '../linux/index.ts';
 
 /** So many entries are copied before others get a turn. */
 const entriesPerTurn = 100;
+
+const scoped = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+const here = Buffer.from('.');
+
+/**
+ * Calls `use` with the directory that a path of the copy is in and the name there. The copy may be the data of a volume that a running
+ * container writes to, so no link on the way is followed, whatever is swapped meanwhile.
+ */
+function inCopy<T>(rootFd: number, path: Buffer, use: (dirFd: number, name: Buffer) => T): T {
+  if (path.length === 0) return use(rootFd, here);
+  const slash = path.lastIndexOf('/');
+  if (slash < 0) return use(rootFd, path);
+  const parent = openat2(rootFd, path.subarray(0, slash), O_PATH | constants.O_DIRECTORY, scoped);
+  try {
+    return use(parent, path.subarray(slash + 1));
+  } finally {
+    closeSync(parent);
+  }
+}
+
+/** chmod of what has the name and is no link. */
+function chmodScoped(dirFd: number, name: Buffer, mode: number): void {
+  const held = openat2(dirFd, name, O_PATH | constants.O_NOFOLLOW, scoped);
+  try {
+    chmodAt(AT_FDCWD, `/proc/self/fd/${held}`, mode);
+  } finally {
+    closeSync(held);
+  }
+}
 
 /** A raw path below a directory descriptor, as a path of its own. */
 function pathAt(dirFd: number, name: Buffer): Buffer {
@@ -31,15 +60,13 @@ function copyXattrs(from: Buffer, to: Buffer): void {
 
 /** Owner, attributes, mode and times, in the order in which one does not undo the other. */
 function copyMetadata(dirFd: number, name: Buffer, toFd: number, to: Buffer, stat: FileStat): void {
-  const target = to.length === 0 ? Buffer.from('.') : to;
-  chownAt(toFd, target, stat.uid, stat.gid);
-  if ((stat.mode & S_IFMT) !== S_IFLNK) chmodAt(toFd, target, stat.mode & 0o7777);
-  copyXattrs(pathAt(dirFd, name.length === 0 ? Buffer.from('.') : name), pathAt(toFd, target));
-  utimesAt(toFd, target, stat.mtimeSec, stat.mtimeNsec);
+  chownAt(toFd, to, stat.uid, stat.gid);
+  if ((stat.mode & S_IFMT) !== S_IFLNK) chmodScoped(toFd, to, stat.mode & 0o7777);
+  copyXattrs(pathAt(dirFd, name.length === 0 ? here : name), pathAt(toFd, to));
+  utimesAt(toFd, to, stat.mtimeSec, stat.mtimeNsec);
 }
 
 async function copyRegular(dirFd: number, name: Buffer, toFd: number, to: Buffer): Promise<void> {
-  const scoped = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
   const source = openat2(dirFd, name, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK, scoped);
   try {
     const target = openat2(toFd, to, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, scoped, 0o600);
@@ -69,26 +96,30 @@ export async function copyTree(sourceFd: number, target: string): Promise<void> 
       const from = rawBytes(name);
       const type = stat.mode & S_IFMT;
       if (type === S_IFDIR) {
-        if (path !== '') mkdirAt(toFd, to, 0o700);
-        copyMetadata(dirFd, from, toFd, to, stat);
+        inCopy(toFd, to, (parent, own) => {
+          if (path !== '') mkdirAt(parent, own, 0o700);
+          copyMetadata(dirFd, from, parent, own, stat);
+        });
         directories.push({ path, stat });
         continue;
       }
       const inode = `${stat.dev}:${stat.ino}`;
       const first = stat.nlink > 1 ? linked.get(inode) : undefined;
       if (first !== undefined) {
-        linkAt(toFd, first, toFd, to);
+        inCopy(toFd, first, (firstParent, firstName) => inCopy(toFd, to, (parent, own) => linkAt(firstParent, firstName, parent, own)));
         continue;
       }
       if (stat.nlink > 1) linked.set(inode, to);
       if (type === S_IFREG) await copyRegular(dirFd, from, toFd, to);
-      else if (type === S_IFLNK) symlinkAt(readlinkAt(dirFd, from), toFd, to);
-      else mknodAt(toFd, to, stat.mode & (S_IFMT | 0o7777), makeDevice(stat.rdevMajor, stat.rdevMinor));
-      copyMetadata(dirFd, from, toFd, to, stat);
+      inCopy(toFd, to, (parent, own) => {
+        if (type === S_IFLNK) symlinkAt(readlinkAt(dirFd, from), parent, own);
+        else if (type !== S_IFREG) mknodAt(parent, own, stat.mode & (S_IFMT | 0o7777), makeDevice(stat.rdevMajor, stat.rdevMinor));
+        copyMetadata(dirFd, from, parent, own, stat);
+      });
     }
     // Filling a directory changed its time.
     for (const { path, stat } of directories.reverse()) {
-      utimesAt(toFd, path === '' ? '.' : rawBytes(path), stat.mtimeSec, stat.mtimeNsec);
+      inCopy(toFd, rawBytes(path), (parent, own) => utimesAt(parent, own, stat.mtimeSec, stat.mtimeNsec));
     }
   } finally {
     closeSync(toFd);

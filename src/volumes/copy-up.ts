@@ -25,9 +25,9 @@ async function flushTree(path: string): Promise<void> {
 /**
  * Fills an empty volume with what the image has at the path it will be mounted on (docker's copy-up). The path is looked up
  * inside the root file system, whatever its links say; where there is no directory nothing happens.
- * `mounted`: the volume is a mount of its own, so that its directory cannot be replaced as a whole.
+ * `inPlace`: its directory cannot be replaced as a whole, being a mount of its own or mounted in a container that runs.
  */
-export async function copyUp(rootfs: string, target: string, data: string, mounted: boolean): Promise<void> {
+export async function copyUp(rootfs: string, target: string, data: string, inPlace: boolean): Promise<void> {
   if (readdirSync(data).length > 0) return;
   const root = openSync(rootfs, constants.O_RDONLY | constants.O_DIRECTORY);
   let source: number;
@@ -41,8 +41,9 @@ export async function copyUp(rootfs: string, target: string, data: string, mount
     closeSync(root);
   }
   try {
-    if (mounted) {
+    if (inPlace) {
       await copyTree(source, data);
+      await syncFileSystem(data);
       return;
     }
     const copy = join(dirname(data), copyDirectory);

@@ -174,7 +174,9 @@ export class VolumeService {
     await this.#lane(name, async () => {
       const volume = this.#find(name);
       const data = this.#store.dataPath(name);
-      if (!needsMount(volume.options)) return copyUp(rootfs, target, data, false);
+      // The one for whose start it is filled has it already.
+      const isShared = (this.#mounts.get(name)?.size ?? 0) > 1;
+      if (!needsMount(volume.options)) return copyUp(rootfs, target, data, isShared);
       const wasMounted = isVolumeMounted(data);
       mountVolume(data, volume.options ?? {});
       try {

@@ -246,3 +246,19 @@ test('copy-up keeps owners, modes, times, links, attributes and devices, and fol
   await volumes.copyUp('mem', rootfs, '/real');
   expect(readFileSync(`${path}/sub/hard`, 'utf8')).toBe('content');
 });
+
+test('copy-up into a volume that a running container has keeps the very directory', async () => {
+  const rootfs = `${root}/rootfs`;
+  mkdirSync(`${rootfs}/real/sub/deep`, { recursive: true });
+  writeFileSync(`${rootfs}/real/sub/deep/file`, 'content', { mode: 0o640 });
+  linkSync(`${rootfs}/real/sub/deep/file`, `${rootfs}/real/sub/hard`);
+  await volumes.create(request('shared'));
+  const data = await volumes.mount('shared', 'first');
+  const { ino } = lstatSync(data);
+  await volumes.mount('shared', 'second');
+  await volumes.copyUp('shared', rootfs, '/real');
+  expect(lstatSync(data).ino).toBe(ino);
+  expect(readFileSync(`${data}/sub/deep/file`, 'utf8')).toBe('content');
+  expect(lstatSync(`${data}/sub/deep/file`).mode & 0o7777).toBe(0o640);
+  expect(lstatSync(`${data}/sub/hard`).ino).toBe(lstatSync(`${data}/sub/deep/file`).ino);
+});
