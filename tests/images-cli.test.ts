@@ -203,6 +203,28 @@ test('several removals at once keep the last name of an image in use', async () 
   await daemon.ok(['rm', '-f', 'uses']);
 });
 
+test('an untagged parent goes with its last child, unless --no-prune keeps it', async () => {
+  const chain = async (): Promise<string> => {
+    const parent = await makeImage('chain:parent', 100);
+    await daemon.ok(['run', '--name', 'grows', 'chain:parent', 'touch', '/grown']);
+    await daemon.ok(['commit', 'grows', 'chain:child']);
+    await daemon.ok(['rm', 'grows']);
+    // The child needs it: it only loses its name.
+    await daemon.ok(['rmi', 'chain:parent']);
+    return parent;
+  };
+  const isThere = async (id: string): Promise<boolean> => (await daemon.http('GET', `/images/${id}/json`)).status === 200;
+  const kept = await chain();
+  expect((await daemon.isula(['rmi', '-f', kept])).stderr).toContain('image has dependent child images');
+  await daemon.ok(['rmi', '--no-prune', 'chain:child']);
+  expect(await isThere(kept)).toBe(true);
+  await daemon.ok(['rmi', kept.slice(7, 19)]);
+  const pruned = await chain();
+  await daemon.ok(['rmi', 'chain:child']);
+  expect([await isThere(kept), await isThere(pruned)]).toEqual([false, false]);
+  expect((await daemon.isula(['rmi', 'absent:1'])).stderr).toContain('No such image: absent:1');
+});
+
 test('the reference filter shows the names that match alone', async () => {
   for (const name of ['ref/a:1', 'ref/a:2', 'ref/b:1']) await daemon.ok(['tag', 'busybox', name]);
   const shown = async (...args: string[]): Promise<string[]> => (await daemon.ok(['images', '--format', '{{.Ref}}', ...args])).split('\n').toSorted();

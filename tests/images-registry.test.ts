@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, createServer } from 'node:net';
 import { Bench, bytesOf, importTar, noSignal, quiet } from './images-kit.ts';
 import { haveRegistry, LocalRegistry, run } from './images-registry-kit.ts';
+import { ScriptedRegistry } from './images-scripted.ts';
 import type { ProgressMessage } from '../src/images/index.ts';
 
 const plain = { all: false, platform: '', auth: undefined };
@@ -146,3 +147,24 @@ function breakingProxy(target: string, cut: (request: string) => boolean): Promi
     });
   });
 }
+
+test('search asks the v1 API where the registry has it, with stars and filters', async () => {
+  const rows = [
+    { name: 'one/app', description: 'first', star_count: 7, is_official: true, is_automated: false },
+    { name: 'two/app', description: '', star_count: 1, is_official: false }, 'nonsense', { description: 'nameless' },
+  ];
+  await using registry = await ScriptedRegistry.start((asked) => {
+    if (!asked.path.startsWith('/v1/search')) return undefined;
+    return { body: JSON.stringify({ results: rows }), headers: { 'content-type': 'application/json' } };
+  });
+  await using bench = await Bench.open();
+  const search = async (filters: Map<string, string[]>) => {
+    const found = await bench.images.search({ term: `${registry.host}/app`, limit: 10, filters, auth: undefined }, noSignal);
+    return found.map((row) => [row.name, row.star_count]);
+  };
+  expect(await search(new Map())).toEqual([['one/app', 7], ['two/app', 1]]);
+  expect(await search(new Map([['is-official', ['true']]]))).toEqual([['one/app', 7]]);
+  expect(await search(new Map([['stars', ['2']]]))).toEqual([['one/app', 7]]);
+  const [first] = registry.requests.filter(({ path }) => path.startsWith('/v1/search'));
+  expect(first?.path).toContain('q=app&n=10');
+});
