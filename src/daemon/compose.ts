@@ -40,6 +40,8 @@ export async function compose(config: DaemonConfig, logger: Logger): Promise<Com
       insecureSkipVerify: config.insecureSkipVerifyEnforce,
       imageOptTimeoutMs: config.imageOptTimeoutMs,
       layerCheck: config.imageLayerCheck,
+      maxConcurrentDownloads: config.maxConcurrentDownloads,
+      maxConcurrentUploads: config.maxConcurrentUploads,
     },
   });
   const runtime = await openRuntime({

@@ -49,7 +49,8 @@ function checkEntries(ctx: EngineContext): StoreProblem[] {
     namesIn(directory).filter((name) => !known.includes(name) && !`${stateRoot}${sep}`.startsWith(`${join(directory, name)}${sep}`))
       .map((name) => problemOf('unknown file', join(directory, name), 'is nothing that isulad made: remove it by hand'));
   return [
-    ...stranger(graphRoot, graphEntries),
+    // A daemon with userns-remap keeps its store in a directory of its own, named by the ids of its root.
+    ...stranger(graphRoot, [...graphEntries, ...namesIn(graphRoot).filter((name) => /^\d+\.\d+$/.test(name))]),
     ...stranger(join(graphRoot, 'storage'), [ctx.snapshots.name]),
     ...stranger(join(graphRoot, 'engines'), ['lcr']),
     ...stranger(join(graphRoot, 'auths'), ['credentials.json', 'aeskey']),

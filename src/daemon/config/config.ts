@@ -55,6 +55,8 @@ export interface DaemonConfig {
   readonly imageLayerCheck: boolean;
   /** -1: no limit. */
   readonly imageOptTimeoutMs: number;
+  readonly maxConcurrentDownloads: number;
+  readonly maxConcurrentUploads: number;
   readonly registryMirrors: readonly string[];
   readonly insecureRegistries: readonly string[];
   readonly insecureSkipVerifyEnforce: boolean;
@@ -93,6 +95,7 @@ export function defaultConfig(): ConfigDraft {
     cgroupParent: '/isulad', hookSpec: '', defaultUlimits: [], containerLogDriver: 'json-file', containerLogOpts: {},
     selinuxEnabled: false,
     storageDriver: 'overlay2', storageOpts: [], imageLayerCheck: false, imageOptTimeoutMs: 300_000, registryMirrors: [],
+    maxConcurrentDownloads: 3, maxConcurrentUploads: 5,
     insecureRegistries: [], insecureSkipVerifyEnforce: false, useDecryptedKey: true, defaultHost: 'docker.io',
     registryTransformation: { 'docker.io': 'registry-1.docker.io', 'index.docker.io': 'registry-1.docker.io' },
     podSandboxImage: `rnd-dockerhub.huawei.com/library/pause-${machine}:3.0`, networkPlugin: '', cniBinDir: '/opt/cni/bin',

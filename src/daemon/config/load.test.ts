@@ -141,6 +141,14 @@ const cases: readonly Case[] = [
     wrong: { json: { 'log-file-mode': '0999' }, flags: ['--log-opt', 'max-file=0'], message: '' },
   },
   {
+    key: ['max-concurrent-downloads'], json: 8, flags: ['--max-concurrent-downloads', '8'], read: (c) => c.maxConcurrentDownloads, value: 8, wrongType: '8',
+    wrong: { json: 0, flags: ['--max-concurrent-downloads', '101'], message: 'want a number from 1 to 100' },
+  },
+  {
+    key: ['max-concurrent-uploads'], json: 8, flags: ['--max-concurrent-uploads', '8'], read: (c) => c.maxConcurrentUploads, value: 8, wrongType: '8',
+    wrong: { json: 0, flags: ['--max-concurrent-uploads', '101'], message: 'want a number from 1 to 100' },
+  },
+  {
     key: ['native.umask'], json: 'normal', flags: ['--native.umask', 'normal'], read: (c) => c.umask, value: 'normal', wrongType: 22,
     wrong: { json: '0022', flags: ['--native.umask=0022'], message: 'want one of secure, normal, ""' },
   },

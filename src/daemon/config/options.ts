@@ -17,6 +17,12 @@ function orDefault<T>(value: string, read: (value: string) => T, keep: (result: 
   if (value !== '') keep(read(value));
 }
 
+/** Layers that one pull or push may move at a time. */
+function transfersAtOnce(value: number): number {
+  if (value < 1 || value > 100) throw wanted('a number from 1 to 100');
+  return value;
+}
+
 const logOptSetters: Record<string, (draft: ConfigDraft, value: string) => void> = {
   'log-path': (draft, value) => { draft.logPath = absolutePath(value); },
   'log-file-mode': (draft, value) => { draft.logFileMode = octalMode(value); },
@@ -175,6 +181,14 @@ export const daemonOptions: readonly DaemonOption[] = [
   option({
     flag: 'log-opt', keys: ['log-opts'], kind: pairs, set: setLogOpts,
     help: 'Set daemon log driver options, such as: log-path=/tmp/logs/ to set directory where to store daemon logs',
+  }),
+  option({
+    flag: 'max-concurrent-downloads', keys: ['max-concurrent-downloads'], kind: port, help: 'Set the max concurrent downloads for each pull',
+    set: (draft, value) => { draft.maxConcurrentDownloads = transfersAtOnce(value); },
+  }),
+  option({
+    flag: 'max-concurrent-uploads', keys: ['max-concurrent-uploads'], kind: port, help: 'Set the max concurrent uploads for each push',
+    set: (draft, value) => { draft.maxConcurrentUploads = transfersAtOnce(value); },
   }),
   option({
     flag: 'native.umask', keys: ['native.umask'], kind: text, help: 'Default file mode creation mask (umask) for containers',
