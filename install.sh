@@ -47,6 +47,7 @@ dist/isula completion bash >"$dest$prefix/share/bash-completion/completions/isul
 dist/isula completion zsh >"$dest$prefix/share/zsh/site-functions/_isula"
 mkdir "$work/man"
 dist/isula man "$work/man"
+node_modules/.bin/bun tools/isulad-man.ts >"$work/man/isulad.8"
 for page in "$work/man"/*.[1-8]; do
   [ -e "$page" ] || continue
   install -D -m 644 "$page" "$dest$prefix/share/man/man${page##*.}/$(basename "$page")"

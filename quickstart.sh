@@ -27,9 +27,11 @@ running_pid() {
 
 if pid=$(running_pid) && "$isula" version >/dev/null 2>&1; then
   say "isulad runs already (process $pid)"
+  graph=$("$isula" info --format '{{.DockerRootDir}}')
+  log=$graph/isulad.log
 else
   say 'starting isulad'
-  mkdir -p "$graph"
+  mkdir -p -m 711 "$graph"
   setsid dist/isulad -g "$graph" --log-driver file --log-opt "log-path=$graph" </dev/null >>"$graph/stdio.log" 2>&1 &
   for _ in $(seq 300); do
     "$isula" version >/dev/null 2>&1 && break

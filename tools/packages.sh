@@ -14,23 +14,26 @@ is_installed() {
 
 # ensure_packages NAME... installs those that are missing, by apt or dnf. Services that packages bring are not started.
 ensure_packages() {
-  local missing=() name policy=/usr/sbin/policy-rc.d made=no status=0
+  local missing=() name policy=/usr/sbin/policy-rc.d made=no status=0 log
   for name in "$@"; do is_installed "$name" || missing+=("$name"); done
   [ ${#missing[@]} -gt 0 ] || return 0
   [ "$(id -u)" = 0 ] || die "these packages are missing and only root can install them: ${missing[*]}"
   say "installing packages: ${missing[*]}"
+  # Not a fixed name in /tmp, where another user could have put a link.
+  log=$(mktemp /tmp/isula-packages.XXXXXX)
   if command -v apt-get >/dev/null; then
     if [ ! -e "$policy" ]; then printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy" && made=yes; fi
     export DEBIAN_FRONTEND=noninteractive
     { apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null ||
-      { apt-get update -q </dev/null && apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null; }; } >/tmp/isula-packages.log 2>&1 || status=$?
+      { apt-get update -q </dev/null && apt-get install -y -q --no-install-recommends "${missing[@]}" </dev/null; }; } >"$log" 2>&1 || status=$?
     [ $made = no ] || rm -f "$policy"
   elif command -v dnf >/dev/null; then
-    dnf install -y "${missing[@]}" </dev/null >/tmp/isula-packages.log 2>&1 || status=$?
+    dnf install -y "${missing[@]}" </dev/null >"$log" 2>&1 || status=$?
   else
     die "neither apt-get nor dnf is here: install ${missing[*]} by hand"
   fi
-  [ $status = 0 ] || { tail -n 20 /tmp/isula-packages.log >&2; die "cannot install packages: ${missing[*]} (log: /tmp/isula-packages.log)"; }
+  [ $status = 0 ] || { tail -n 20 "$log" >&2; die "cannot install packages: ${missing[*]} (log: $log)"; }
+  rm -f "$log"
 }
 
 # What the engine itself needs; package names differ between the two families.

@@ -25,19 +25,21 @@ export const man: Command = {
 };
 
 /** Text as roff takes it: no backslash, dash or leading dot means more than itself, and nothing but ASCII. */
-function roff(text: string): string {
+export function roff(text: string): string {
   const escaped = text.replaceAll('\\', '\\e').replaceAll('-', '\\-').replace(/^[.']/gm, '\\&$&');
   return escaped.replace(/[^\x00-\x7f]/gu, (char) => `\\[u${(char.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}]`);
 }
 
-function heading(name: string, summary: string, synopsis: string): string {
+/** The head of a page, up to its synopsis. */
+export function heading(name: string, summary: string, synopsis: string, section: 1 | 8 = 1): string {
   return [
-    `.TH "${name.toUpperCase()}" "1" "" "isula ${buildVersion}" "iSula"`, '.SH NAME', `${roff(name)} \\- ${roff(summary)}`, '.SH SYNOPSIS',
+    `.TH "${name.toUpperCase()}" "${section}" "" "isula ${buildVersion}" "iSula"`, '.SH NAME', `${roff(name)} \\- ${roff(summary)}`, '.SH SYNOPSIS',
     `.B ${roff(name.replaceAll('-', ' '))}`, roff(synopsis), '',
   ].join('\n');
 }
 
-function flagItems(flags: readonly Flag[]): string {
+/** The list of a page's options. */
+export function flagItems(flags: readonly Flag[]): string {
   return flags.filter((flag) => flag.hidden !== true).toSorted((a, b) => (a.name < b.name ? -1 : 1)).map((flag) => {
     const metavar = metavarOf(flag);
     const short = flag.short === undefined ? '' : `\\fB\\-${flag.short}\\fR, `;
@@ -62,5 +64,5 @@ function rootPage(): string {
     '1: as \\-\\-tlsverify.', '.SH FILES', '.TP', '\\fI~/.iSulad/{ca,cert,key}.pem\\fR', 'Used with TLS where no other files are named.', '',
   ].join('\n');
   const front = heading('isula', 'command line of the iSula container engine', '[OPTIONS] COMMAND');
-  return `${front}.SH OPTIONS\n${flagItems(commonFlags)}.SH COMMANDS\n${items}.SH GROUPS\n${groupItems}${environment}`;
+  return `${front}.SH OPTIONS\n${flagItems(commonFlags)}.SH COMMANDS\n${items}.SH GROUPS\n${groupItems}${environment}.SH SEE ALSO\n.BR isulad (8)\n`;
 }
