@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { mount, umountAll } from '../src/linux/index.ts';
 import { dist, processesOf, runCommand, TestDaemon, waitUntil, wipe } from '../tests/harness/index.ts';
 import { writeBusyboxImage } from '../tools/busybox-image.ts';
 import { image, output, type Contender } from './contender.ts';
@@ -12,9 +13,13 @@ const podmanCli = '/usr/bin/podman';
 const parent = process.env['ISULA_TEST_ROOT'] ?? '/tmp';
 
 const open = new Set<Contender>();
+/** Holds what engines keep in /run, which is a tmpfs where a system is set up as usual. */
+const runDirectory = join(parent, `isula-bench-run-${process.pid}`);
 
 /** Opens the engines that are wanted and that this host has, isula first. */
 export async function openEngines(wanted: readonly string[]): Promise<Contender[]> {
+  mkdirSync(runDirectory, { mode: 0o711 });
+  mount('tmpfs', runDirectory, 'tmpfs', 0, 'mode=711');
   const engines: Contender[] = [];
   const add = async (opening: Promise<Contender>): Promise<void> => {
     engines.push(await opening);
@@ -34,6 +39,9 @@ export async function closeEngines(): Promise<void> {
       console.error(`Cannot clean after ${engine.name}: ${String(error)}`);
     }
   }
+  if (!existsSync(runDirectory)) return;
+  umountAll(runDirectory);
+  rmdirSync(runDirectory);
 }
 
 /** The engine is known to `closeEngines` before its first process runs. */
@@ -53,14 +61,16 @@ async function versionOf(argv: readonly string[]): Promise<string> {
   return (stdout.split('\n', 1)[0] ?? '').trim();
 }
 
-/** The processes below a directory whose program is one of these. */
-function pidsOf(dir: string, ...programs: readonly string[]): number[] {
-  return processesOf(dir).filter(({ command }) => programs.includes(command.split(' ')[0]?.split('/').at(-1) ?? '')).map(({ pid }) => pid);
+/** The processes of an engine whose program is one of these. */
+function pidsOf(dirs: readonly string[], ...programs: readonly string[]): number[] {
+  const found = new Map(dirs.flatMap((dir) => processesOf(dir)).map((each) => [each.pid, each]));
+  return [...found.values()].filter(({ command }) => programs.includes(command.split(' ')[0]?.split('/').at(-1) ?? '')).map(({ pid }) => pid);
 }
 
 async function openIsula(): Promise<Contender> {
   // Left to itself, as an installation is: its log at the default level.
-  const daemon = new TestDaemon({ flags: ['-l', 'ERROR'] });
+  const run = join(runDirectory, 'isula');
+  const daemon = new TestDaemon({ flags: ['-l', 'ERROR', '-S', run] });
   const engine: Contender = {
     name: 'isula',
     versions: [await versionOf([join(dist, 'isula'), '--version']), await versionOf(['conmon', '--version']), await versionOf(['crun', '--version'])],
@@ -70,12 +80,12 @@ async function openIsula(): Promise<Contender> {
     socket: daemon.socket,
     command: (args) => [join(dist, 'isula'), ...args],
     daemons: () => [daemon.pid],
-    monitors: () => pidsOf(daemon.dir, 'conmon'),
+    monitors: () => pidsOf([daemon.dir, run], 'conmon'),
     crash: { kill: () => daemon.kill(), start: () => void daemon.start().catch((error: unknown) => console.error(String(error))) },
     async [Symbol.asyncDispose]() {
       open.delete(engine);
       await daemon.kill();
-      wipe(daemon);
+      for (const dir of [daemon.dir, run]) wipe({ dir, cgroup: daemon.cgroup });
     },
   };
   return opened(engine, async () => {
@@ -84,15 +94,15 @@ async function openIsula(): Promise<Contender> {
   });
 }
 
-function newDirectory(name: string): { dir: string; cgroup: string } {
+function newDirectory(name: string): { dir: string; run: string; cgroup: string } {
   const cgroup = `isula-bench-${name}-${process.pid}`;
   const dir = join(parent, cgroup);
   mkdirSync(dir, { mode: 0o711 });
-  return { dir, cgroup };
+  return { dir, run: join(runDirectory, name), cgroup };
 }
 
 async function openDocker(): Promise<Contender> {
-  const { dir, cgroup } = newDirectory('docker');
+  const { dir, run, cgroup } = newDirectory('docker');
   const socket = join(dir, 'docker.sock');
   let child: Bun.Subprocess | undefined;
   const engine: Contender = {
@@ -103,19 +113,19 @@ async function openDocker(): Promise<Contender> {
     env: { DOCKER_HOST: `unix://${socket}`, DOCKER_CONFIG: join(dir, 'config'), HOME: dir },
     socket,
     command: (args) => [dockerCli, ...args],
-    daemons: () => pidsOf(dir, 'dockerd', 'containerd'),
-    monitors: () => pidsOf(dir, 'containerd-shim-runc-v2'),
+    daemons: () => pidsOf([dir, run], 'dockerd', 'containerd'),
+    monitors: () => pidsOf([dir, run], 'containerd-shim-runc-v2'),
     async [Symbol.asyncDispose]() {
       open.delete(engine);
       child?.kill('SIGKILL');
       await child?.exited;
-      wipe({ dir, cgroup });
+      for (const each of [dir, run]) wipe({ dir: each, cgroup });
     },
   };
   return opened(engine, async () => {
     const log = Bun.file(join(dir, 'dockerd.log'));
     child = Bun.spawn([
-      dockerDaemon, '--data-root', join(dir, 'data'), '--exec-root', join(dir, 'exec'), '-H', `unix://${socket}`, '-p', join(dir, 'docker.pid'),
+      dockerDaemon, '--data-root', join(dir, 'data'), '--exec-root', run, '-H', `unix://${socket}`, '-p', join(dir, 'docker.pid'),
       '--bridge=none', '--iptables=false', '--ip6tables=false', '--cgroup-parent', `/${cgroup}`,
     ], { stdin: 'ignore', stdout: log, stderr: log, env: process.env });
     await waitUntil('dockerd to answer', async () => {
@@ -127,7 +137,7 @@ async function openDocker(): Promise<Contender> {
 }
 
 async function openPodman(): Promise<Contender> {
-  const { dir, cgroup } = newDirectory('podman');
+  const { dir, run, cgroup } = newDirectory('podman');
   const configuration = join(dir, 'containers.conf');
   // The host may not let its limits be raised, which podman's defaults do.
   writeFileSync(configuration, [
@@ -141,12 +151,12 @@ async function openPodman(): Promise<Contender> {
     noLog: ['--log-driver', 'none'],
     env: { CONTAINERS_CONF: configuration, HOME: dir },
     socket: undefined,
-    command: (args) => [podmanCli, '--root', join(dir, 'root'), '--runroot', join(dir, 'run'), '--tmpdir', join(dir, 'tmp'), ...args],
+    command: (args) => [podmanCli, '--root', join(dir, 'root'), '--runroot', join(run, 'root'), '--tmpdir', join(run, 'tmp'), ...args],
     daemons: () => [],
-    monitors: () => pidsOf(dir, 'conmon'),
+    monitors: () => pidsOf([dir, run], 'conmon'),
     async [Symbol.asyncDispose]() {
       open.delete(engine);
-      wipe({ dir, cgroup });
+      for (const each of [dir, run]) wipe({ dir: each, cgroup });
     },
   };
   return opened(engine, () => importInto(engine, dir));
