@@ -2,8 +2,7 @@ import { expect, test } from 'bun:test';
 import { existsSync, readFileSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasProjectQuota, readCgroupLayout } from '../src/linux/index.ts';
-import { at, useDaemon, waitUntil } from './harness/index.ts';
-import { cgroupDirs } from './harness/leftovers.ts';
+import { at, cgroupDirs, useDaemon, waitUntil } from './harness/index.ts';
 
 /** Guide 1.3.3.8: the daemon's default ulimits are under the container's own. */
 const defaults = { nofile: { Name: 'nofile', Soft: 500, Hard: 600 }, nproc: { Name: 'nproc', Soft: 2000, Hard: 3000 } };

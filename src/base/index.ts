@@ -1,6 +1,7 @@
 export * from './args.ts';
 export * from './errors.ts';
 export * from './files.ts';
+export * from './id-maps.ts';
 export * from './ids.ts';
 export * from './lane.ts';
 export * from './log.ts';

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { serveApi } from '../api/index.ts';
-import { buildCommit, buildVersion, ensureDir } from '../base/index.ts';
+import { buildCommit, buildVersion, ensureDir, hostOwner } from '../base/index.ts';
 import type { Logger } from '../base/index.ts';
 import { loadHooks, openEngine } from '../engine/index.ts';
 import type { Engine, EngineOptions } from '../engine/index.ts';
@@ -9,6 +9,7 @@ import { openImageService } from '../images/index.ts';
 import { openRuntime } from '../runtime/index.ts';
 import { StateDb } from '../state/index.ts';
 import { openOverlay2 } from '../storage/index.ts';
+import { readIdFiles, resolveUsernsRemap } from '../security/index.ts';
 import { VolumeService } from '../volumes/index.ts';
 import { ineffectiveOptions, type DaemonConfig } from './config/index.ts';
 
@@ -22,15 +23,21 @@ export interface ComposedDaemon {
 /** Chooses the implementations, hands them to the engine, and puts the API before it. */
 export async function compose(config: DaemonConfig, logger: Logger): Promise<ComposedDaemon> {
   for (const name of ineffectiveOptions(config)) logger.warn(`Option ${name} has no effect: this release does not run CRI pods`);
-  const options = engineOptions(config);
+  const idMaps = config.usernsRemap === '' ? undefined : resolveUsernsRemap(config.usernsRemap, readIdFiles());
+  const owner = idMaps === undefined ? undefined : hostOwner(idMaps, { uid: 0, gid: 0 });
+  // Docker's place: what is unpacked for one map serves no other.
+  const graph = owner === undefined ? config.graph : join(config.graph, `${owner.uid}.${owner.gid}`);
+  ensureDir(graph, 0o711);
+  const options: EngineOptions = { ...engineOptions(config), graphRoot: graph, idMaps };
   ensureDir(join(config.state, 'bundles'), 0o711);
-  const db = new StateDb(join(config.graph, 'isulad.db'));
-  const snapshots = openOverlay2({ graphRoot: config.graph, options: config.storageOpts, logger });
+  const db = new StateDb(join(graph, 'isulad.db'));
+  const snapshots = openOverlay2({ graphRoot: graph, options: config.storageOpts, owner, logger });
   const images = await openImageService({
-    graphRoot: config.graph,
+    graphRoot: graph,
     db,
     snapshots,
     logger,
+    ids: idMaps,
     options: {
       insecureRegistries: config.insecureRegistries,
       registryMirrors: config.registryMirrors,
@@ -46,13 +53,13 @@ export async function compose(config: DaemonConfig, logger: Logger): Promise<Com
   });
   const runtime = await openRuntime({
     stateRoot: config.state,
-    graphRoot: config.graph,
+    graphRoot: graph,
     logger,
     runtimes: Object.fromEntries(Object.entries(config.runtimes).map(([name, { path, args }]) => [name, { path, args: [...args] }])),
     defaultRuntime: config.defaultRuntime,
     selinux: config.selinuxEnabled,
   });
-  const volumes = new VolumeService({ graphRoot: config.graph, db, logger });
+  const volumes = new VolumeService({ graphRoot: graph, db, logger, rootOwner: owner });
   const engine = openEngine({ options, logger, db, snapshots, images, runtime, volumes });
   await engine.recover();
   const api = serveApi({ engine, logger });
@@ -67,9 +74,8 @@ export async function compose(config: DaemonConfig, logger: Logger): Promise<Com
   };
 }
 
-function engineOptions(config: DaemonConfig): EngineOptions {
+function engineOptions(config: DaemonConfig): Omit<EngineOptions, 'graphRoot' | 'idMaps'> {
   return {
-    graphRoot: config.graph,
     stateRoot: config.state,
     cgroupParent: config.cgroupParent,
     defaultRuntime: config.defaultRuntime,

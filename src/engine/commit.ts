@@ -20,7 +20,9 @@ export async function commitContainer(
       throw new EngineError('conflict', `Cannot commit container ${container.name}: its image ${shortId(record.imageId)} was removed`);
     }
     await using _frozen = request.pause ? await freezeContainer(ctx, container) : undefined;
-    const layer = packLayer(ctx.snapshots.upperPath(container.id), { form: 'oci-layer', hidden: ownMountPoints(ctx, container), signal });
+    const layer = packLayer(ctx.snapshots.upperPath(container.id), {
+      form: 'oci-layer', hidden: ownMountPoints(ctx, container), ids: ctx.options.idMaps, signal,
+    });
     const { reference, author, comment, changes } = request;
     const config = imageFields(request.config ?? record.config);
     const image = await ctx.images.commit({ reference, author, comment, changes, config, parent, layer }, signal);

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { ContainerId, Logger, OutputSink } from '../base/index.ts';
+import type { ContainerId, IdMaps, Logger, OutputSink } from '../base/index.ts';
 import type { ImageService } from '../images/index.ts';
 import type { HostConfig, Ulimit } from '../model/index.ts';
 import type { RuntimeDriver } from '../runtime/index.ts';
@@ -28,6 +28,8 @@ export interface EngineOptions {
   readonly containerLog: HostConfig['LogConfig'];
   /** The daemon's own hooks, checked at its start. */
   readonly defaultHooks: OciHooks | undefined;
+  /** userns-remap: containers have a user namespace of these ids, unless they ask for the host's. */
+  readonly idMaps: IdMaps | undefined;
   readonly version: string;
   readonly gitCommit: string;
   /** What `info` shows of the configuration: registries, log level and the like. */

@@ -17,6 +17,7 @@ import { parseLogOptions } from './logs/index.ts';
 import { loadHooks } from './hooks.ts';
 import { publish } from './publish.ts';
 import type { ContainerDynamics, ContainerRecord } from './record.ts';
+import { checkUserNamespace } from './user-namespace.ts';
 
 /**
  * Makes a container. Order: everything that can be refused is checked, then directories and volumes are made, then the record becomes
@@ -35,6 +36,7 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
   checkHostWishes(hostConfig, ctx.runtime.facts);
   resolveCdi(hostConfig.CDIDevices, ctx.logger);
   checkNamespaces(ctx, hostConfig);
+  checkUserNamespace(ctx, hostConfig);
   const id = newContainerId();
   const name = request.name === '' ? id : request.name.replace(/^\//, '');
   ctx.store.reserveName(name, id);
@@ -98,7 +100,8 @@ function resolveImage(ctx: EngineContext, { config: { Image: reference }, platfo
   const { os, architecture, variant } = parsePlatform(wanted, ctx.runtime.facts.architecture);
   const { config } = image;
   if (config.os === os && config.architecture === architecture && (variant === undefined || (config.variant ?? variant) === variant)) return image;
-  throw new EngineError('notFound', `No such image: ${reference} of platform ${wanted}: the one that is here is of ${config.os}/${config.architecture}`);
+  const here = `${config.os}/${config.architecture}`;
+  throw new EngineError('notFound', `No such image: ${reference} of platform ${wanted}: the one that is here is of ${here}`);
 }
 
 /** Fills what the daemon decides: runtime, shared memory, network. */

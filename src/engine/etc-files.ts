@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoOf } from '../base/index.ts';
 
@@ -26,6 +26,8 @@ export interface EtcRequest {
   readonly dnsOptions: readonly string[];
   /** `name:address` (`--add-host`). */
   readonly extraHosts: readonly string[];
+  /** The container's root as the host has it; undefined: the host's own. */
+  readonly owner?: { uid: number; gid: number } | undefined;
 }
 
 /** The paths of a container's files; a container that shares another's network (`container:ID`) uses that one's (docker). */
@@ -53,6 +55,8 @@ export function writeEtcFiles(request: EtcRequest, hostRoot = '/'): EtcFiles {
   let resolv = fromHost('/etc/resolv.conf');
   if (request.network !== 'host' && /^\s*nameserver\s+127\.0\.0\.53\s*$/m.test(resolv)) resolv = fromHost(resolvedUpstream) || resolv;
   writeReadable(files.resolvConf, resolvConfText({ ...request, host: resolv }));
+  const { owner } = request;
+  if (owner) for (const path of Object.values(files)) chownSync(path, owner.uid, owner.gid);
   return files;
 }
 

@@ -33,7 +33,7 @@ export function refuseExternal(container: Container, verb: string): void {
 /** A tar of the whole root file system, volumes left out (docker export). */
 export async function exportContainer(ctx: EngineContext, container: Container, signal: AbortSignal): Promise<Readable> {
   const access = await openRoot(ctx, container, { freeze: false });
-  return packTree(access.root, signal).once('close', () => void release(access, ctx));
+  return packTree(access.root, ctx.options.idMaps, signal).once('close', () => void release(access, ctx));
 }
 
 export async function archiveStat(ctx: EngineContext, container: Container, path: string): Promise<PathStat> {

@@ -33,7 +33,8 @@ export async function openRoot(ctx: EngineContext, container: Container, options
   const mounts = mountPoints(ctx, container)
     .filter((mount) => mount.Type === 'bind' || mount.Type === 'volume')
     .map((mount) => ({ destination: mount.Destination, source: mount.Source, readOnly: !mount.RW }));
-  const files = new ContainerFs({ root, mounts, readOnly: container.record.hostConfig.ReadonlyRootfs, container: container.name });
+  const files = new ContainerFs({ root, mounts, readOnly: container.record.hostConfig.ReadonlyRootfs, container: container.name,
+    ids: ctx.options.idMaps });
   const kept = held.move();
   return { root, files, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }

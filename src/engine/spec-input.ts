@@ -15,6 +15,7 @@ import { externalRootOf } from './external-root.ts';
 import { loadHooks, mergeHooks } from './hooks.ts';
 import { startMounts } from './mounts-start.ts';
 import type { ContainerRecord } from './record.ts';
+import { rootOwnerOf, userNamespaceOf } from './user-namespace.ts';
 
 /** Where the distributions put a small init, in the order of preference. */
 const initCandidates = [
@@ -88,7 +89,7 @@ export async function prepareSpecInput(ctx: EngineContext, container: Container,
     etcFiles: etcFilesOf(ctx, record, hostname),
     shmPath: shmPathOf(ctx, container, bundle),
     hooks: mergeHooks(ctx.options.defaultHooks, hostConfig.HookSpec === '' ? undefined : loadHooks(hostConfig.HookSpec), cdi.hooks),
-    idMaps: undefined,
+    ...userNamespaceOf(ctx, hostConfig),
     initPath: hostConfig.Init ? findInit() : undefined,
     ulimits: mergeUlimits(ctx, record),
   };
@@ -152,6 +153,7 @@ function etcFilesOf(ctx: EngineContext, record: ContainerRecord, hostname: strin
     dnsSearch: hostConfig.DnsSearch,
     dnsOptions: hostConfig.DnsOptions,
     extraHosts: hostConfig.ExtraHosts,
+    owner: rootOwnerOf(ctx, hostConfig),
   });
 }
 

@@ -38,6 +38,7 @@ export function systemInfo(ctx: EngineContext): Record<string, unknown> {
   if (facts.seccompSupported) security.push('name=seccomp,profile=builtin');
   if (facts.apparmorEnabled) security.push('name=apparmor');
   if (facts.selinuxEnabled) security.push('name=selinux');
+  if (options.idMaps) security.push('name=userns');
   const has = (controller: string) => facts.cgroup.controllers.has(controller);
   return {
     ID: ctx.bootId,

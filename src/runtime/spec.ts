@@ -39,7 +39,7 @@ export function assembleSpec(input: SpecInput, host: ResolvedHost, facts: HostFa
     ...specPaths(hostConfig, security.systemPathsUnconfined),
   };
   if (host.seccomp && facts.seccompSupported) linux.seccomp = host.seccomp;
-  if (input.idMaps) Object.assign(linux, { uidMappings: input.idMaps.uid, gidMappings: input.idMaps.gid });
+  if (input.idMaps && input.userNamespacePath === undefined) Object.assign(linux, { uidMappings: input.idMaps.uid, gidMappings: input.idMaps.gid });
   const sysctl = specSysctl(input);
   if (Object.keys(sysctl).length > 0) linux.sysctl = sysctl;
   const mountLabel = selinuxMountLabel(input, security, facts);
@@ -62,7 +62,8 @@ function specNamespaces(input: SpecInput): { type: string; path?: string }[] {
   const choices: [type: string, choice: NamespaceChoice][] = [
     ['mount', { kind: 'private' }], ['network', network], ['uts', uts], ['pid', pid], ['ipc', ipc], ['cgroup', cgroup],
   ];
-  if (input.idMaps) choices.push(['user', { kind: 'private' }]);
+  const { userNamespacePath: path } = input;
+  if (input.idMaps) choices.push(['user', path === undefined ? { kind: 'private' } : { kind: 'path', path }]);
   const namespaces: { type: string; path?: string }[] = [];
   for (const [type, choice] of choices) {
     if (choice.kind === 'private') namespaces.push({ type });

@@ -1,4 +1,4 @@
-import type { ContainerId, ExecId, OutputSink, ProcessSession } from '../base/index.ts';
+import type { ContainerId, ExecId, IdMaps, OutputSink, ProcessSession } from '../base/index.ts';
 import type { CgroupLayout, CgroupStats, SeccompFilter } from '../linux/index.ts';
 import type { ContainerConfig, HostConfig, ImageConfigFields } from '../model/index.ts';
 
@@ -92,6 +92,8 @@ export interface SpecInput {
   /** Path of the container's cgroup, relative to each controller's root: `/isulad/<id>`. */
   cgroupPath: string;
   namespaces: { network: NamespaceChoice; ipc: NamespaceChoice; pid: NamespaceChoice; uts: NamespaceChoice; cgroup: NamespaceChoice };
+  /** With `idMaps`: the user namespace of the container whose others are joined; undefined: one of its own. */
+  userNamespacePath?: string;
   /** In mounting order, after the standard ones. */
   mounts: ResolvedMount[];
   /** Bind sources for /etc/hosts, /etc/hostname, /etc/resolv.conf. */
@@ -100,7 +102,7 @@ export interface SpecInput {
   shmPath: string | undefined;
   hooks: OciHooks | undefined;
   /** User namespace maps (userns-remap); undefined: the host's user namespace. */
-  idMaps: { uid: IdMap[]; gid: IdMap[] } | undefined;
+  idMaps: IdMaps | undefined;
   /** Path of docker-init/tini/catatonit for --init; undefined: no init. */
   initPath: string | undefined;
   /** Merged ulimits (daemon's defaults and the container's). */
@@ -128,12 +130,6 @@ export interface ResolvedDevice {
   gid: number;
   /** Letters of `rwm`. */
   access: string;
-}
-
-export interface IdMap {
-  containerID: number;
-  hostID: number;
-  size: number;
 }
 
 /** What this host can do; read once at start, so that spec generation stays pure. */

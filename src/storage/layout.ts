@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
-import { join } from 'node:path';
+import { chmodSync, chownSync, mkdirSync, realpathSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { digestHex, ensureDir, type ChainId, type ContainerId } from '../base/index.ts';
 
 /**
@@ -26,7 +26,8 @@ export class Layout {
   readonly staging: string;
   readonly empty: string;
 
-  constructor(graphRoot: string) {
+  /** `owner`: whom images' root belongs to and who gets through to it; the host's root unless the daemon remaps users. */
+  constructor(graphRoot: string, readonly owner: { uid: number; gid: number } = { uid: 0, gid: 0 }) {
     const base = join(graphRoot, 'storage', 'overlay2');
     ensureDir(base, pathMode);
     // mountinfo shows real paths, and paths here are compared with it.
@@ -38,6 +39,7 @@ export class Layout {
     this.empty = join(this.base, 'empty');
     for (const path of [this.containers, this.empty]) ensureDir(path, pathMode);
     for (const path of [this.layers, this.stacks, this.staging]) ensureDir(path);
+    for (const path of [graphRoot, dirname(this.base), this.base, this.containers]) this.#letThrough(path);
   }
 
   layer(chainId: ChainId): string {
@@ -64,7 +66,15 @@ export class Layout {
   newStaging(prefix: string): string {
     const path = this.stagingName(prefix);
     mkdirSync(path, { mode: pathMode });
+    this.#letThrough(path);
     return path;
+  }
+
+  /** A remapped container's root passes by its group. */
+  #letThrough(path: string): void {
+    if (this.owner.gid === 0) return;
+    chownSync(path, 0, this.owner.gid);
+    chmodSync(path, pathMode);
   }
 
   /** A name in staging that nobody has. */

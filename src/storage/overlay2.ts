@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { EngineError, errnoOf, failPoint, fsyncDir, isContainerId, isDigest, messageOf, shortId } from '../base/index.ts';
@@ -22,6 +22,8 @@ export interface OpenOverlay2 {
   graphRoot: string;
   /** `--storage-opt` values, `overlay2.size=10G`. */
   options: readonly string[];
+  /** Whom the root of a layer belongs to that says nothing: the host's id of a remapped root. */
+  owner?: { uid: number; gid: number } | undefined;
   logger: Logger;
 }
 
@@ -29,9 +31,9 @@ export interface OpenOverlay2 {
  * Opens the overlay2 snapshot driver; the layout is described in layout.ts.
  * @throws EngineError unsupported when the file system or the kernel cannot do it, invalidArgument for an unknown option.
  */
-export function openOverlay2({ graphRoot, options, logger }: OpenOverlay2): SnapshotDriver {
+export function openOverlay2({ graphRoot, options, owner, logger }: OpenOverlay2): SnapshotDriver {
   const parsed = parseOverlay2Options(options);
-  const layout = new Layout(graphRoot);
+  const layout = new Layout(graphRoot, owner);
   checkOverlay(layout, parsed.overrideKernelCheck);
   if (parsed.quotaBytes !== undefined && !hasProjectQuota(layout.base)) {
     throw new EngineError('unsupported', `Cannot use overlay2.size: the file system of ${layout.base} has no project quota (mount it with prjquota)`);
@@ -105,6 +107,7 @@ class Overlay2 implements SnapshotDriver {
     this.#busy.add(directory);
     const path = join(directory, 'diff');
     mkdirSync(path, { mode: 0o755 });
+    chownSync(path, this.layout.owner.uid, this.layout.owner.gid);
     return {
       path,
       parents,
@@ -152,7 +155,8 @@ class Overlay2 implements SnapshotDriver {
       for (const [name, mode] of [['upper', 0o755], ['work', 0o700], ['merged', 0o700]] as const) mkdirSync(join(directory, name), { mode });
       // The merged root shows the upper directory's own owner and mode: they are those of the image's root.
       const top = layers.at(-1);
-      if (top !== undefined) {
+      if (top === undefined) chownSync(upper, this.layout.owner.uid, this.layout.owner.gid);
+      else {
         const root = statAt(AT_FDCWD, this.layout.diff(top));
         chownAt(AT_FDCWD, upper, root.uid, root.gid);
         chmodAt(AT_FDCWD, upper, root.mode & 0o7777);

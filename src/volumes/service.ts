@@ -34,8 +34,9 @@ export class VolumeService {
   readonly #pins = new Map<string, number>();
   #hooks: VolumeHooks = { uses: () => [], event() {} };
 
-  constructor(options: { db: StateDb; graphRoot: string; logger: Logger }) {
-    this.#store = new VolumeStore(options.db, options.graphRoot, options.logger);
+  /** `rootOwner`: the containers' root as the host has it, where the daemon remaps users. */
+  constructor(options: { db: StateDb; graphRoot: string; logger: Logger; rootOwner?: { uid: number; gid: number } | undefined }) {
+    this.#store = new VolumeStore(options.db, options.graphRoot, options.logger, options.rootOwner ?? { uid: 0, gid: 0 });
     this.#logger = options.logger;
   }
 

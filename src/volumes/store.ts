@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, failPoint, fsyncDir, isRecord, messageOf, type Logger } from '../base/index.ts';
@@ -36,7 +36,8 @@ function decodeVolume(name: string, text: string): StoredVolume | undefined {
   const options = json['options'];
   const { createdAt, labels, anonymous, owner } = json;
   return {
-    name, createdAt, labels, options: isTextMap(options) ? options : null, anonymous: anonymous === true, owner: typeof owner === 'string' ? owner : '',
+    name, createdAt, labels, options: isTextMap(options) ? options : null, anonymous: anonymous === true,
+    owner: typeof owner === 'string' ? owner : '',
   };
 }
 
@@ -56,7 +57,8 @@ export class VolumeStore {
   readonly #logger: Logger;
   readonly #volumes = new Map<string, StoredVolume>();
 
-  constructor(db: StateDb, graphRoot: string, logger: Logger) {
+  /** `rootOwner`: who has a volume that nobody wrote to yet. */
+  constructor(db: StateDb, graphRoot: string, logger: Logger, readonly rootOwner: { uid: number; gid: number }) {
     this.#db = db;
     this.#root = join(graphRoot, 'volumes');
     this.#logger = logger;
@@ -93,6 +95,7 @@ export class VolumeStore {
       // Users of containers must get through to the data, whatever the daemon's umask.
       chmodSync(directory, 0o711);
       makeDirectory(join(directory, dataDirectory), 0o755);
+      chownSync(join(directory, dataDirectory), this.rootOwner.uid, this.rootOwner.gid);
       fsyncDir(directory);
       fsyncDir(this.#root);
       failPoint('volume.directory');

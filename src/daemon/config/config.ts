@@ -49,6 +49,8 @@ export interface DaemonConfig {
   readonly containerLogDriver: string;
   readonly containerLogOpts: Readonly<Record<string, string>>;
   readonly selinuxEnabled: boolean;
+  /** `default` or `user[:group]`; empty: users are not remapped. */
+  readonly usernsRemap: string;
 
   readonly storageDriver: string;
   readonly storageOpts: readonly string[];
@@ -93,7 +95,7 @@ export function defaultConfig(): ConfigDraft {
     logLevel: 'INFO', logDriver: 'stdout', logPath: '', logFileMode: 0o600, logMaxBytes: 1024 * 1024, logMaxFiles: 7,
     engine: 'lcr', defaultRuntime: 'lcr', runtimes: {}, criRuntimes: {}, startTimeoutMs: 120_000, umask: 'secure',
     cgroupParent: '/isulad', hookSpec: '', defaultUlimits: [], containerLogDriver: 'json-file', containerLogOpts: {},
-    selinuxEnabled: false,
+    selinuxEnabled: false, usernsRemap: '',
     storageDriver: 'overlay2', storageOpts: [], imageLayerCheck: false, imageOptTimeoutMs: 300_000, registryMirrors: [],
     maxConcurrentDownloads: 3, maxConcurrentUploads: 5,
     insecureRegistries: [], insecureSkipVerifyEnforce: false, useDecryptedKey: true, defaultHost: 'docker.io',

@@ -208,10 +208,7 @@ const cases: readonly Case[] = [
     wrong: { json: 'k', flags: ['--tlskey', 'k'], message: 'want an absolute path' },
   },
   { key: ['use-decrypted-key'], json: false, flags: ['--use-decrypted-key=false'], read: (c) => c.useDecryptedKey, value: false, wrongType: 'false' },
-  {
-    key: ['userns-remap'], json: '', flags: ['--userns-remap='], read: () => '', value: '', wrongType: 1,
-    wrong: { json: 'isula', flags: ['--userns-remap', 'isula'], message: 'userns-remap "isula" is not supported' },
-  },
+  { key: ['userns-remap'], json: 'isula', flags: ['--userns-remap', 'isula'], read: (c) => c.usernsRemap, value: 'isula', wrongType: 1 },
   {
     key: ['websocket-server-listening-port'], json: 1024, flags: ['--websocket-server-listening-port', '1024'],
     read: (c) => c.websocketServerListeningPort,

@@ -274,10 +274,7 @@ export const daemonOptions: readonly DaemonOption[] = [
   }),
   option({
     flag: 'userns-remap', keys: ['userns-remap'], kind: text, help: 'User/Group setting for user namespaces',
-    set(_draft, value) {
-      // Never ignored: who gives it relies on root of a container not being root of the host.
-      if (value !== '') throw unsupported(`userns-remap ${JSON.stringify(value)}`);
-    },
+    set: (draft, value) => { draft.usernsRemap = value; },
   }),
   option({
     flag: 'version', short: 'V', kind: toggle, help: 'Print the version',

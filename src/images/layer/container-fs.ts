@@ -1,7 +1,7 @@
 import { constants, openSync } from 'node:fs';
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EngineError, errnoOf } from '../../base/index.ts';
+import { EngineError, errnoOf, type IdMaps } from '../../base/index.ts';
 import { openat2, rawBytes, readlinkAt, RESOLVE_BENEATH, S_IFDIR, S_IFLNK, S_IFMT } from '../../linux/index.ts';
 import { unpackTar } from './extract.ts';
 import { packFrom } from './pack.ts';
@@ -19,6 +19,8 @@ export interface ContainerFsOptions {
   readOnly: boolean;
   /** The container's name or id, for messages. */
   container: string;
+  /** The daemon remaps users: owners in archives are the container's. */
+  ids?: IdMaps | undefined;
 }
 
 export interface PutOptions {
@@ -52,20 +54,21 @@ export class ContainerFs {
   /** A tar of a file or directory, named by the last part of `path`; with a trailing `/.` the directory's content is named `./…`. */
   get(path: string, signal: AbortSignal): { stat: PathStat; tar: Readable } {
     using found = this.#find(path);
+    const { ids } = this.options;
     const stat = this.#statOf(path, found);
     const as = stat.name === '/' ? '.' : rawPath(stat.name);
     if ((found.stat.mode & S_IFMT) === S_IFDIR) {
       const dirFd = openat2(found.fd, '.', constants.O_RDONLY | constants.O_DIRECTORY, RESOLVE_BENEATH);
-      return { stat, tar: packFrom({ dirFd, name: undefined, as, mounts: this.#paths.mountsBelow(found.path), signal }) };
+      return { stat, tar: packFrom({ dirFd, name: undefined, as, mounts: this.#paths.mountsBelow(found.path), ids, signal }) };
     }
     const [parent, name] = splitPath(found.path);
     const mount = this.options.mounts.find((each) => rawPath(each.destination) === found.path);
     if (mount) {
       const [sourceParent, sourceName] = splitPath(Buffer.from(mount.source).toString('latin1'));
       const dirFd = openSync(rawBytes(sourceParent || '/'), constants.O_RDONLY | constants.O_DIRECTORY);
-      return { stat, tar: packFrom({ dirFd, name: sourceName, as, mounts: [], signal }) };
+      return { stat, tar: packFrom({ dirFd, name: sourceName, as, mounts: [], ids, signal }) };
     }
-    return { stat, tar: packFrom({ dirFd: this.#paths.resolve(parent, true).fd, name, as, mounts: [], signal }) };
+    return { stat, tar: packFrom({ dirFd: this.#paths.resolve(parent, true).fd, name, as, mounts: [], ids, signal }) };
   }
 
   /** Unpacks a tar into a directory of the container. @throws EngineError notFound, invalidArgument, forbidden, tooLarge. */
@@ -76,7 +79,8 @@ export class ContainerFs {
       throw new EngineError('forbidden', isVolume ? 'mounted volume is marked read-only' : 'container rootfs is marked read-only');
     }
     using writer = new TreeWriter({
-      rootFd: target.fd, base: target.path, openDir: (each) => this.#paths.openDir(each), noOverwriteDirNonDir, ...(owner ? { owner } : {}),
+      rootFd: target.fd, base: target.path, openDir: (each) => this.#paths.openDir(each), noOverwriteDirNonDir, ids: this.options.ids,
+      ...(owner ? { owner } : {}),
     });
     await unpackTar(tar, writer, { limits: putLimits, form: 'rootfs', signal });
   }

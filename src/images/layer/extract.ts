@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { asDigest, EngineError, errnoOf, messageOf, type DiffId } from '../../base/index.ts';
+import { asDigest, EngineError, errnoOf, messageOf, type DiffId, type IdMaps } from '../../base/index.ts';
 import { truncateFd } from '../../linux/index.ts';
 import { opaqueMark, whiteoutMetaPrefix, whiteoutPrefix } from './overlay-form.ts';
 import { joinPath, splitPath, targetPath } from './paths.ts';
@@ -22,6 +22,8 @@ export interface ExtractOptions {
   signal: AbortSignal;
   /** `oci-layer`: directories of the layers below, top first; directories that the archive does not name take their attributes from there. */
   parents?: readonly string[];
+  /** The archive's owners are a container's: these are the host's for them. */
+  ids?: IdMaps | undefined;
 }
 
 export interface ExtractResult {
@@ -45,14 +47,14 @@ const writeAsync = promisify(write);
 export async function extractLayer(tar: AsyncIterable<Uint8Array>, target: string, options: ExtractOptions): Promise<ExtractResult> {
   const rootFd = openSync(target, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    using writer = new TreeWriter({ rootFd, parents: options.parents ?? [], overlay: options.form === 'oci-layer' });
+    using writer = new TreeWriter({ rootFd, parents: options.parents ?? [], overlay: options.form === 'oci-layer', ids: options.ids });
     return await unpackTar(tar, writer, options);
   } finally {
     closeSync(rootFd);
   }
 }
 
-type UnpackOptions = Omit<ExtractOptions, 'parents'>;
+type UnpackOptions = Omit<ExtractOptions, 'parents' | 'ids'>;
 
 /** Feeds a tar to a writer. */
 export async function unpackTar(tar: AsyncIterable<Uint8Array>, writer: TreeWriter, options: UnpackOptions): Promise<ExtractResult> {

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, read, readSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
-import { errnoOf } from '../../base/index.ts';
+import { containerOwner, errnoOf, type IdMaps } from '../../base/index.ts';
 import {
   getXattr, listXattrs, O_PATH, openRegularAt, rawBytes, readlinkAt, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO,
   S_IFLNK, S_IFMT, S_IFREG, statAt, walkTree, type FileStat, type WalkEntry,
@@ -16,6 +16,8 @@ export interface PackOptions {
   form: 'oci-layer' | 'plain';
   /** Paths that are left out. */
   hidden?: ReadonlySet<string>;
+  /** The files' owners on the host are a container's by these: the tar has the container's. */
+  ids?: IdMaps | undefined;
   signal: AbortSignal;
 }
 
@@ -40,8 +42,8 @@ export function packLayer(directory: string, options: PackOptions): Readable {
 }
 
 /** A tar of a whole root file system (docker export). */
-export function packTree(root: string, signal: AbortSignal): Readable {
-  return packLayer(root, { form: 'plain', signal });
+export function packTree(root: string, ids: IdMaps | undefined, signal: AbortSignal): Readable {
+  return packLayer(root, { form: 'plain', ids, signal });
 }
 
 /** What `packFrom` packs: a directory with all that is in it, or one file of it. */
@@ -54,15 +56,17 @@ export interface PackSource {
   as: string;
   /** What is shown at places below the directory instead of what is there: raw paths, and where on the host it is. */
   mounts: readonly { path: string; source: string }[];
+  /** As in PackOptions. */
+  ids?: IdMaps | undefined;
   signal: AbortSignal;
 }
 
 /** A tar of one file or directory (docker cp). */
 export function packFrom(source: PackSource): Readable {
-  const { dirFd, name, as, mounts, signal } = source;
+  const { dirFd, name, as, mounts, ids, signal } = source;
   return readable(() => {
-    if (name === undefined) return pack(dirFd, { form: 'plain', signal, rename: (path) => joinPath(as, path), withRoot: true, mounts });
-    return packOne(dirFd, name, as, signal);
+    if (name === undefined) return pack(dirFd, { form: 'plain', ids, signal, rename: (path) => joinPath(as, path), withRoot: true, mounts });
+    return packOne(dirFd, name, as, ids, signal);
   });
 }
 
@@ -81,7 +85,7 @@ function readable(start: () => AsyncGenerator<Buffer>): Readable {
 
 async function* pack(rootFd: number, run: PackRun): AsyncGenerator<Buffer> {
   try {
-    const packer = new Packer(run.signal);
+    const packer = new Packer(run.signal, run.ids);
     yield* packInto(packer, rootFd, run);
     for (const { path, source } of run.mounts ?? []) yield* packMount(packer, path, source, run);
     yield* packer.end();
@@ -124,9 +128,9 @@ async function* packMount(packer: Packer, path: string, source: string, run: Pac
   }
 }
 
-async function* packOne(dirFd: number, name: string, as: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+async function* packOne(dirFd: number, name: string, as: string, ids: IdMaps | undefined, signal: AbortSignal): AsyncGenerator<Buffer> {
   try {
-    const packer = new Packer(signal);
+    const packer = new Packer(signal, ids);
     yield* packer.add({ path: name, dirFd, name, stat: statAt(dirFd, rawBytes(name)) }, as, false);
     yield* packer.end();
   } finally {
@@ -140,7 +144,7 @@ class Packer {
   #parts: Buffer[] = [];
   #gathered = 0;
 
-  constructor(private readonly signal: AbortSignal) {}
+  constructor(private readonly signal: AbortSignal, private readonly ids: IdMaps | undefined) {}
 
   async *add(entry: WalkEntry, name: string, oci: boolean): AsyncGenerator<Buffer> {
     this.signal.throwIfAborted();
@@ -152,7 +156,7 @@ class Packer {
       yield* this.marker(joinPath(parent, `${whiteoutPrefix}${base}`), stat);
       return;
     }
-    const header = headerOf(entry, type, name);
+    const header = headerOf(entry, type, name, this.ids);
     if (type !== 'dir' && stat.nlink > 1) {
       const inode = `${stat.dev}:${stat.ino}`;
       const first = this.#linked.get(inode);
@@ -236,10 +240,11 @@ const emptyFile: TarEntry = {
   xattrs: new Map(),
 };
 
-function headerOf({ stat, dirFd, name: fileName }: WalkEntry, type: TarType, name: string): TarEntry {
+function headerOf({ stat, dirFd, name: fileName }: WalkEntry, type: TarType, name: string, ids: IdMaps | undefined): TarEntry {
   const isDevice = type === 'char' || type === 'block';
+  const { uid, gid } = ids ? containerOwner(ids, stat) : stat;
   return {
-    type, name, linkName: '', mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid, size: type === 'file' ? stat.size : 0,
+    type, name, linkName: '', mode: stat.mode & 0o7777, uid, gid, size: type === 'file' ? stat.size : 0,
     mtimeSec: stat.mtimeSec, mtimeNsec: 0, deviceMajor: isDevice ? stat.rdevMajor : 0, deviceMinor: isDevice ? stat.rdevMinor : 0,
     xattrs: xattrsIn(dirFd, fileName),
   };

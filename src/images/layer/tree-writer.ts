@@ -1,5 +1,5 @@
 import { closeSync, constants } from 'node:fs';
-import { EngineError, errnoOf, messageOf } from '../../base/index.ts';
+import { EngineError, errnoOf, hostOwner, messageOf, type IdMaps } from '../../base/index.ts';
 import {
   getXattr, linkAt, listXattrs, makeDevice, mkdirAt, mknodAt, O_PATH, openat2, rawBytes, removeTreeAt, RESOLVE_BENEATH, RESOLVE_IN_ROOT,
   RESOLVE_NO_MAGICLINKS, S_IFBLK, S_IFCHR, S_IFDIR, S_IFIFO, S_IFLNK, S_IFMT, statAt, symlinkAt, unlinkAt,
@@ -26,6 +26,8 @@ export interface TreeWriterOptions {
   noOverwriteDirNonDir?: boolean;
   /** Gives all that is written this owner. */
   owner?: { uid: number; gid: number };
+  /** Owners are ids of a container: these are the host's for them. */
+  ids?: IdMaps | undefined;
 }
 
 const creation = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -206,8 +208,10 @@ export class TreeWriter implements Disposable {
     return joinPath(this.#base, path);
   }
 
-  #attributes(entry: TarEntry): Attributes {
-    return this.#options.owner ? { ...entry, ...this.#options.owner } : entry;
+  #attributes(entry: Attributes): Attributes {
+    const { owner, ids } = this.#options;
+    const owned = owner ? { ...entry, ...owner } : entry;
+    return ids ? { ...owned, ...hostOwner(ids, owned) } : owned;
   }
 
   #openDir(path: string): number {
@@ -251,7 +255,7 @@ export class TreeWriter implements Disposable {
     if (replaces) setOpaque(dirFd, name);
     const below = replaces ? undefined : this.#lower.withTop(path, (fd, stat) => ({ ...stat, mode: stat.mode & 0o7777, xattrs: xattrsOf(fd) }));
     const now = Math.floor(Date.now() / 1000);
-    this.#keepAttributes(path, below ?? { ...implied, ...this.#options.owner, mtimeSec: now });
+    this.#keepAttributes(path, below ?? this.#attributes({ ...implied, mtimeSec: now }));
   }
 
   /** Sets a directory's attributes: at the end, when they are no longer changed by what is made in it, and in a live tree now too. */

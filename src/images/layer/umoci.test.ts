@@ -48,7 +48,7 @@ test.skipIf(Bun.which('umoci') === null)('layers unpack to what umoci makes of t
   for (const path of [upper, work, merged]) mkdirSync(path);
   mountOverlay({ lowers: dirs.toReversed(), upper, work, target: merged, options: [] });
   const list = async (root: string) => {
-    const tar = await gather(packTree(root, signal));
+    const tar = await gather(packTree(root, undefined, signal));
     return spawnSync('tar', ['--numeric-owner', '--full-time', '-tvf', '-'], { input: tar }).stdout.toString();
   };
   expect(await list(merged)).toContain('a/z');

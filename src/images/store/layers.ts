@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { EngineError, failPoint, shortId } from '../../base/index.ts';
-import type { ChainId, DiffId } from '../../base/index.ts';
+import type { ChainId, DiffId, IdMaps } from '../../base/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
 import { extractLimits } from '../limits.ts';
 import { decompress, extractLayer } from '../layer/index.ts';
@@ -24,6 +24,7 @@ export class LayerUnpacker {
   constructor(
     private readonly snapshots: SnapshotDriver,
     private readonly collector: Collector,
+    private readonly ids: IdMaps | undefined,
   ) {}
 
   /** @throws invalidArgument when the tar is malformed or does not hash to its diff ID; tooLarge; resourceExhausted */
@@ -41,7 +42,9 @@ export class LayerUnpacker {
     const source = layer.open();
     try {
       const tar = decompress(source, { limitBytes: extractLimits.bytesMax, signal });
-      const result = await extractLayer(tar, staging.path, { limits: extractLimits, form: 'oci-layer', parents: staging.parents, signal });
+      const result = await extractLayer(tar, staging.path, {
+        limits: extractLimits, form: 'oci-layer', parents: staging.parents, ids: this.ids, signal,
+      });
       if (result.diffId !== layer.diffId) {
         throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${result.diffId}`);
       }
