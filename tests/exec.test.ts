@@ -100,6 +100,16 @@ test('a terminal: the size it has at the start and after a change, TERM, HOME', 
   expect(answer).toContain('xterm');
 });
 
+test('once the output has ended the exit code is known: docker\'s command line asks once', async () => {
+  for (let round = 0; round < 20; round++) {
+    const Tty = round % 2 === 0;
+    const made = await daemon.http('POST', `/containers/${name}/exec`, { json: { Cmd: ['sh', '-c', 'exit 6'], Tty, AttachStdout: true, AttachStderr: true } });
+    const execId = String(at(made.json(), 'Id'));
+    await daemon.http('POST', `/exec/${execId}/start`, { json: { Detach: false, Tty } });
+    expect(await execInspect(execId)).toMatchObject({ Running: false, ExitCode: 6 });
+  }
+});
+
 test('--privileged: all that the daemon has', async () => {
   const capabilities = async (...flags: string[]) => /CapBnd:\s+(\S+)/.exec(await shell('cat /proc/self/status', '-u', '0', ...flags))?.[1] ?? '';
   const [plain, privileged] = [await capabilities(), await capabilities('--privileged')];

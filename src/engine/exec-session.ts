@@ -1,5 +1,5 @@
 import { EngineError } from '../base/index.ts';
-import type { ContainerId, ExecId } from '../base/index.ts';
+import type { ContainerId, ExecId, OutputSink, ProcessSession } from '../base/index.ts';
 import type { ExecHandle } from '../runtime/index.ts';
 import type { ExecConfig, ExecInspect } from './types.ts';
 
@@ -14,6 +14,8 @@ export class ExecSession {
   handle: ExecHandle | undefined;
   /** Settles when the process runs, and when it never will. */
   readonly started = Promise.withResolvers<void>();
+  /** Settles when its exit code is known. */
+  readonly ended = Promise.withResolvers<void>();
 
   constructor(readonly id: ExecId, readonly containerId: ContainerId, readonly config: ExecConfig) {}
 
@@ -51,4 +53,31 @@ export class ExecSession {
       Pid: this.pid,
     };
   }
+}
+
+/** Both sides of one client's session. */
+export interface ExecStreams {
+  readonly sink: OutputSink;
+  attach(session: ProcessSession): ProcessSession;
+}
+
+/**
+ * Lets a client see the end of the output only once `inspect` knows the exit code: docker's command line asks for it then, once, and takes
+ * a missing one for 0. A client that leaves waits for nothing.
+ */
+export function endWithExitCode(sink: OutputSink, exec: ExecSession): ExecStreams {
+  const left = Promise.withResolvers<void>();
+  const over = Promise.race([exec.ended.promise, left.promise]);
+  return {
+    sink: { write: (stream, chunk) => sink.write(stream, chunk), end: () => void over.then(() => sink.end()), fail: (error) => sink.fail(error) },
+    attach: (session) => ({
+      writeInput: (chunk) => session.writeInput(chunk),
+      closeInput: () => session.closeInput(),
+      detach() {
+        left.resolve();
+        session.detach();
+      },
+      closed: session.closed.then(() => over),
+    }),
+  };
 }

@@ -7,7 +7,7 @@ import type { Container } from './container.ts';
 import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
-import { ExecSession } from './exec-session.ts';
+import { endWithExitCode, ExecSession } from './exec-session.ts';
 import { publish } from './publish.ts';
 import { mergeEnv } from './env.ts';
 import { identityRootOf, umaskOf } from './spec-input.ts';
@@ -65,14 +65,15 @@ export class ExecRegistry {
     const { config } = session;
     try {
       const process = this.#process(container, config, options);
+      const streams = options.sink ? endWithExitCode(options.sink, session) : undefined;
       const handle = await ctx.runtime.exec({
         execId: session.id,
         containerId: container.id,
         bundlePath: bundlePath(ctx.options, container.id),
         runtime: container.dynamics.runtime,
         process,
-        openStdin: config.AttachStdin && options.sink !== undefined,
-        sink: options.sink,
+        openStdin: config.AttachStdin && streams !== undefined,
+        sink: streams?.sink,
         ...(options.signal ? { signal: options.signal } : {}),
       });
       failPoint('exec.started');
@@ -84,9 +85,9 @@ export class ExecRegistry {
         (code) => this.#ended(container, session, code),
         () => this.#ended(container, session, 255),
       );
-      if (!options.sink) return undefined;
+      if (!streams) return undefined;
       const keys = config.Tty ? parseDetachKeys(config.DetachKeys) : undefined;
-      return withDetachKeys(handle.session, keys, () => publish(ctx, container, 'exec_detach', { execID: session.id }));
+      return withDetachKeys(streams.attach(handle.session), keys, () => publish(ctx, container, 'exec_detach', { execID: session.id }));
     } catch (error) {
       this.#ended(container, session, isEngineError(error) ? (error.exitCode ?? 126) : 126);
       throw error;
@@ -140,6 +141,7 @@ export class ExecRegistry {
     session.exitCode = exitCode;
     session.handle = undefined;
     session.started.resolve();
+    session.ended.resolve();
     publish(this.ctx, container, 'exec_die', { execID: session.id, exitCode: String(exitCode) });
   }
 
