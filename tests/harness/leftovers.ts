@@ -93,7 +93,7 @@ function thaw(path: string): void {
   if (existsSync(state)) writeFileSync(state, 'THAWED');
 }
 
-function removeCgroup(path: string): void {
+export function removeCgroup(path: string): void {
   for (const child of subdirectories(path)) removeCgroup(child);
   for (let attempt = 0; ; attempt++) {
     try {
