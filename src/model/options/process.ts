@@ -18,7 +18,7 @@ function readText(draft: RequestDraft, path: string, what: string): string {
 export const processOptions: readonly ContainerOption[] = [
   option('name', 'string', 'Name of the container', (value, { request }) => {
     request.name = value;
-  }),
+  }, { short: 'n' }),
   option('annotation', 'list', 'Annotation key=value, such as native.umask=normal|secure', (value, { config }) => {
     const { before, after } = cut(value, '=');
     if (before === '') throw invalid('the empty string is not permitted as an annotation key');
