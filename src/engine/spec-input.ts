@@ -15,6 +15,7 @@ import { externalRootOf } from './external-root.ts';
 import { loadHooks, mergeHooks } from './hooks.ts';
 import { startMounts } from './mounts-start.ts';
 import type { ContainerRecord } from './record.ts';
+import { relabellerOf } from './relabel.ts';
 import { rootOwnerOf, userNamespaceOf } from './user-namespace.ts';
 
 /** Where the distributions put a small init, in the order of preference. */
@@ -63,7 +64,7 @@ export async function prepareSpecInput(ctx: EngineContext, container: Container,
     directory: join(bundle, 'mounts'),
     firstStart: container.state.status === 'created',
     volumes: ctx.volumes,
-    relabel: undefined,
+    relabel: relabellerOf(ctx, record),
   });
   return {
     id,

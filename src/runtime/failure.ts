@@ -24,6 +24,9 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
   const make = (what: string, code: ErrorCode, exitCode?: number): EngineError => (
     new EngineError(code, `OCI runtime ${command.action} failed: ${what}`, exitCode === undefined ? undefined : { exitCode })
   );
+  if (/cpu\.rt_(?:runtime|period)_us/.test(detail)) {
+    return make(`${detail}: the parent cgroup grants less real-time CPU time (see its cpu.rt_runtime_us)`, 'invalidArgument');
+  }
   if (/executable file .*not found in \$PATH/.test(detail)) {
     if (program.includes('/')) return make(`exec: "${program}": stat ${program}: no such file or directory`, 'invalidArgument', exitNotFound);
     return make(`exec: "${program}": executable file not found in $PATH`, 'invalidArgument', exitNotFound);

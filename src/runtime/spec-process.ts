@@ -1,6 +1,7 @@
 import { EngineError } from '../base/index.ts';
 import { parseSecurityOpts, type ContainerConfig, type HostConfig, type SecurityOptions } from '../model/index.ts';
 import { containerCapabilities } from '../security/index.ts';
+import { selinuxLabels } from './selinux.ts';
 import { initTarget } from './spec-mounts.ts';
 import type { HostFacts, OciProcess, SpecInput } from './types.ts';
 
@@ -132,27 +133,4 @@ function specOomScore(hostConfig: HostConfig, facts: HostFacts, warnings: string
     return undefined;
   }
   return score === 0 ? undefined : score;
-}
-
-/** The label of the container's files, under SELinux. */
-export function selinuxMountLabel(input: SpecInput, security: SecurityOptions, facts: HostFacts): string | undefined {
-  return selinuxLabels(input.id, security, facts)?.mount;
-}
-
-/**
- * SELinux labels (guide 1.3.9.3): container_t, and a level of two categories that the container's id decides, so that
- * containers cannot touch each other's files.
- */
-function selinuxLabels(id: string, security: SecurityOptions, facts: HostFacts): { process: string; mount: string } | undefined {
-  const wish = security.selinux;
-  if (!facts.selinuxEnabled) {
-    if (wish === undefined || wish.disable) return undefined;
-    throw new EngineError('unsupported', 'Cannot use --security-opt label=…: SELinux is not enabled on this host');
-  }
-  if (wish?.disable) return undefined;
-  const [first, second] = [parseInt(id.slice(0, 4), 16) % 512, 512 + (parseInt(id.slice(4, 8), 16) % 512)];
-  const level = wish?.level ?? `s0:c${first},c${second}`;
-  const user = wish?.user ?? 'system_u';
-  const process = `${user}:${wish?.role ?? 'system_r'}:${wish?.type ?? 'container_t'}:${level}`;
-  return { process, mount: `${user}:object_r:container_file_t:${level}` };
 }

@@ -1,6 +1,7 @@
 import { EngineError } from '../base/index.ts';
 import { specMounts, specPaths } from './spec-mounts.ts';
-import { specProcess, selinuxMountLabel } from './spec-process.ts';
+import { selinuxLabels } from './selinux.ts';
+import { specProcess } from './spec-process.ts';
 import { specDevices, specResources } from './spec-resources.ts';
 import { parseSecurityOpts } from '../model/index.ts';
 import type { HostFacts, NamespaceChoice, OciSpec, ResolvedHost, SpecInput } from './types.ts';
@@ -42,7 +43,7 @@ export function assembleSpec(input: SpecInput, host: ResolvedHost, facts: HostFa
   if (input.idMaps && input.userNamespacePath === undefined) Object.assign(linux, { uidMappings: input.idMaps.uid, gidMappings: input.idMaps.gid });
   const sysctl = specSysctl(input);
   if (Object.keys(sysctl).length > 0) linux.sysctl = sysctl;
-  const mountLabel = selinuxMountLabel(input, security, facts);
+  const mountLabel = selinuxLabels(input.id, security, facts)?.mount;
   if (mountLabel !== undefined) linux.mountLabel = mountLabel;
   const spec: OciSpec = {
     ociVersion: '1.0.2',
