@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { Bench, noSignal, quiet, tarOf } from './images-kit.ts';
+import { Bench, noSignal, quiet, streamOf, tarOf } from './images-kit.ts';
 import { run } from './images-registry-kit.ts';
 import { digestOf, manifestFor, ociIndex, ociManifest, ranged, sampleImage, ScriptedRegistry, serve } from './images-scripted.ts';
 import type { Answer, Asked } from './images-scripted.ts';
@@ -92,6 +92,26 @@ test.each<[string, (asked: Asked) => Answer | undefined, string]>([
 ])('%s', async (_, script, message) => {
   const { result } = await attempt(script);
   expect(result).toContain(message);
+});
+
+test('a bomb, by pull, load and import, ends at the limit and leaves nothing', async () => {
+  const boom = sampleImage(new Uint8Array(8 * 1024 * 1024));
+  expect(boom.layer.length).toBeLessThan(16_384);
+  await using registry = await ScriptedRegistry.start((asked) => serve(boom, asked));
+  await using bench = await Bench.open({ layerBytesMax: 1024 * 1024 });
+  const archive = tarOf({
+    'manifest.json': JSON.stringify([{ Config: 'c.json', RepoTags: ['boom:1'], Layers: ['layer'] }]), 'c.json': boom.config, layer: boom.layer,
+  });
+  const attempts = [
+    bench.images.pull({ ...plain, reference: `${registry.host}/app` }, quiet, noSignal),
+    bench.images.load(streamOf(archive), { tag: '', type: 'oci', quiet: true }, quiet, noSignal),
+    bench.images.import(streamOf(boom.layer), { reference: 'boom', message: '', changes: [], platform: '' }, quiet, noSignal),
+  ];
+  for (const result of await Promise.allSettled(attempts)) {
+    expect(result.status === 'rejected' ? String(result.reason) : 'done').toContain('more than 1048576 bytes');
+  }
+  expect([bench.images.count(), bench.snapshots.listLayers()]).toEqual([0, []]);
+  expect(await bench.images.check({ repair: false, content: true }, noSignal)).toEqual([]);
 });
 
 test.each<[string, Answer]>([

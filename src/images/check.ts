@@ -137,7 +137,8 @@ async function unpackAgain(context: ImageContext, layers: readonly StoredLayer[]
     // The blob must be whole: after this the layer has nothing else to come from.
     if ((await blobFault(context.blobs.path(blob), blob, layer.size, true)) !== undefined) return false;
     if (context.snapshots.hasLayer(chainId)) await context.snapshots.removeLayer(chainId);
-    const source = { chainId, diffId, below: layers.slice(0, index).map((one) => one.chainId), open: () => context.blobs.read(blob) };
+    const below = layers.slice(0, index).map((one) => one.chainId);
+    const source = { chainId, diffId, below, blobBytes: layer.size, open: () => context.blobs.read(blob) };
     await context.collector.during((lease) => context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal)));
     return true;
   } catch (error) {

@@ -3,7 +3,7 @@ import type { Digest } from '../base/index.ts';
 import type { ImageContext } from './context.ts';
 import { decompress, detectCompression } from './layer/index.ts';
 import type { Compression } from './layer/index.ts';
-import { extractLimits } from './limits.ts';
+import { unpackedBytesMax } from './limits.ts';
 import { mediaTypes } from './media-types.ts';
 import type { StoredBlob } from './store/blobs.ts';
 import type { Lease } from './store/collector.ts';
@@ -36,5 +36,6 @@ export async function travellingBlob(
 
 /** A stored blob without its compression. */
 export function decompressed(context: ImageContext, blob: Digest, signal: AbortSignal): AsyncIterable<Uint8Array> {
-  return decompress(context.blobs.read(blob), { limitBytes: extractLimits.bytesMax, signal });
+  const limitBytes = unpackedBytesMax(context.blobs.size(blob), context.options.layerBytesMax);
+  return decompress(context.blobs.read(blob), { limitBytes, signal });
 }

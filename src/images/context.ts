@@ -2,6 +2,7 @@ import { EngineError, Gate } from '../base/index.ts';
 import type { ChainId, ImageId, Lane, Logger } from '../base/index.ts';
 import type { SnapshotDriver } from '../storage/index.ts';
 import type { StateDb } from '../state/index.ts';
+import { extractLimits } from './limits.ts';
 import type { BlobStore } from './store/blobs.ts';
 import type { Collector } from './store/collector.ts';
 import type { ImageStore, StoredImage } from './store/image-store.ts';
@@ -24,6 +25,8 @@ export interface ImageOptions {
   /** `image-opt-timeout`, ms; -1: no limit. */
   readonly imageOptTimeoutMs: number;
   readonly layerCheck: boolean;
+  /** Bytes that a layer may have unpacked. */
+  readonly layerBytesMax: number;
   readonly maxConcurrentDownloads: number;
   readonly maxConcurrentUploads: number;
   /** The wait before the first repetition of a request that failed; it doubles each time. */
@@ -41,6 +44,7 @@ export const defaultImageOptions: ImageOptions = {
   insecureSkipVerify: false,
   imageOptTimeoutMs: 5 * 60 * 1000,
   layerCheck: false,
+  layerBytesMax: extractLimits.bytesMax,
   maxConcurrentDownloads: 3,
   maxConcurrentUploads: 5,
   retryDelayMs: 500,

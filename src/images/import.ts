@@ -130,7 +130,8 @@ async function storeLayer(
   const diffId = blob.plain ? blob.digest : await hashOf(decompressed(context, blob.digest, signal));
   const under = parent?.layers ?? [];
   const chainId = chainIds([...under.map((layer) => layer.diffId), diffId]).at(-1) ?? diffId;
-  const source = { chainId, diffId, below: under.map((layer) => layer.chainId), open: () => context.blobs.read(blob.digest) };
+  const below = under.map((layer) => layer.chainId);
+  const source = { chainId, diffId, below, blobBytes: blob.size, open: () => context.blobs.read(blob.digest) };
   await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
   return { diffId, chainId, blob: blob.digest, size: blob.size, mediaType: blob.mediaType };
 }

@@ -20,8 +20,19 @@ export const indexDepthMax = 4;
 /** Names one image may have. */
 export const changesMax = 1000;
 
-/** Limits of extraction (decompression bombs). */
+/** Limits of extraction. */
 export const extractLimits = {
   bytesMax: 256 * 1024 ** 3,
   entriesMax: 5_000_000,
 };
+/**
+ * Beyond so many bytes a layer may be at most so many times its compressed size: gzip cannot do more than 1032 (RFC 1951's best
+ * case), so only a bomb of another format, made of zeros, does.
+ */
+const expansionFreeBytes = 16 * 1024 ** 3;
+const expansionMax = 1100;
+
+/** What may come out of a layer's blob of so many bytes; `bytesMax` whatever its size. */
+export function unpackedBytesMax(blobBytes: number, bytesMax: number): number {
+  return Math.min(bytesMax, Math.max(expansionFreeBytes, blobBytes * expansionMax));
+}

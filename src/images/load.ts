@@ -196,7 +196,8 @@ async function addArchived(
       throw new EngineError('invalidArgument', `Cannot load the archive: blob ${shortId(digest)} does not hash to its name`);
     }
     const travelling = image.manifest && isLayerType(mediaType) ? { ...blob, mediaType } : await travellingBlob(context, blob, lease, signal);
-    const source = { chainId, diffId, below: chain.slice(0, index), open: () => context.blobs.read(travelling.digest) };
+    const { digest: held, size: blobBytes } = travelling;
+    const source = { chainId, diffId, below: chain.slice(0, index), blobBytes, open: () => context.blobs.read(held) };
     await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
     layers.push({ diffId, chainId, blob: travelling.digest, size: travelling.size, mediaType: travelling.mediaType });
   }

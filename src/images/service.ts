@@ -63,7 +63,7 @@ export function openImageService(parts: ImageServiceParts): Promise<ImageService
     blobs,
     snapshots,
     collector,
-    unpacker: new LayerUnpacker(snapshots, collector, parts.ids),
+    unpacker: new LayerUnpacker(snapshots, collector, { bytesMax: options.layerBytesMax, ids: parts.ids }),
     unpackGate: new Gate(unpacksAtOnce),
     removals: new Lane(),
     options,

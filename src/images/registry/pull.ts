@@ -237,7 +237,8 @@ async function fetchLayers(
       if (diffId === undefined || chainId === undefined) break;
       await fetched;
       const open = () => Readable.from(counted(blobs.read(descriptor.digest), bar), { objectMode: false });
-      await unpackGate.run(() => unpacker.ensure({ diffId, chainId, below: chain.slice(0, index), open }, lease, both));
+      const source = { diffId, chainId, below: chain.slice(0, index), blobBytes: descriptor.size, open };
+      await unpackGate.run(() => unpacker.ensure(source, lease, both));
       if (!here) bar.say('Pull complete');
       layers.push({ diffId, chainId, blob: descriptor.digest, size: descriptor.size, mediaType: descriptor.mediaType });
     }

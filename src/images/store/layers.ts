@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { EngineError, failPoint, shortId } from '../../base/index.ts';
 import type { ChainId, DiffId, IdMaps } from '../../base/index.ts';
 import type { SnapshotDriver } from '../../storage/index.ts';
-import { extractLimits } from '../limits.ts';
+import { extractLimits, unpackedBytesMax } from '../limits.ts';
 import { decompress, extractLayer } from '../layer/index.ts';
 import { diskError } from './blobs.ts';
 import type { Collector, Lease } from './collector.ts';
@@ -13,6 +13,8 @@ export interface LayerSource {
   readonly diffId: DiffId;
   /** The layers under it, bottom first; they are in the store already. */
   readonly below: readonly ChainId[];
+  /** Bytes of what `open` gives. */
+  readonly blobBytes: number;
   /** The layer's tar, compressed or not. Opened only when the layer is not there yet. */
   open(): Readable;
 }
@@ -24,7 +26,7 @@ export class LayerUnpacker {
   constructor(
     private readonly snapshots: SnapshotDriver,
     private readonly collector: Collector,
-    private readonly ids: IdMaps | undefined,
+    private readonly options: { readonly bytesMax: number; readonly ids: IdMaps | undefined },
   ) {}
 
   /** @throws invalidArgument when the tar is malformed or does not hash to its diff ID; tooLarge; resourceExhausted */
@@ -41,9 +43,10 @@ export class LayerUnpacker {
     await using staging = await this.snapshots.stageLayer(layer.chainId, layer.below);
     const source = layer.open();
     try {
-      const tar = decompress(source, { limitBytes: extractLimits.bytesMax, signal });
+      const bytesMax = unpackedBytesMax(layer.blobBytes, this.options.bytesMax);
+      const tar = decompress(source, { limitBytes: bytesMax, signal });
       const result = await extractLayer(tar, staging.path, {
-        limits: extractLimits, form: 'oci-layer', parents: staging.parents, ids: this.ids, signal,
+        limits: { ...extractLimits, bytesMax }, form: 'oci-layer', parents: staging.parents, ids: this.options.ids, signal,
       });
       if (result.diffId !== layer.diffId) {
         throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${result.diffId}`);
