@@ -1,6 +1,7 @@
 import { arch } from 'node:os';
 import { EngineError, isDigest, isRecord } from '../base/index.ts';
 import type { DiffId } from '../base/index.ts';
+import { parsePlatform as parsePlatformSpec } from '../model/index.ts';
 import type { HealthConfig, ImageConfigDocument, ImageConfigFields, ImageHistoryEntry, Platform } from '../model/index.ts';
 import { isStringList, isStringMap, listAt, optionalString, parseJsonObject } from './json.ts';
 import type { JsonObject } from './json.ts';
@@ -112,23 +113,10 @@ export function platformOf({ os, architecture, variant }: ImageConfigDocument): 
   return { os, architecture, ...(variant === undefined ? {} : { variant }) };
 }
 
-/** Parses `os/arch[/variant]`, or `arch` alone; empty: the host's. @throws invalidArgument */
+/** `os/arch[/variant]`, or one of them alone; empty: the host's. @throws invalidArgument */
 export function parsePlatform(text: string): Platform {
-  if (text === '') return hostPlatform();
-  const parts = text.toLowerCase().split('/');
-  if (parts.length > 3 || parts.some((part) => !/^[a-z0-9_.-]+$/.test(part))) {
-    throw new EngineError('invalidArgument', `${JSON.stringify(text.slice(0, 80))} is an invalid platform: want os/arch or os/arch/variant`);
-  }
-  const [first = '', second, third] = parts;
-  if (second === undefined) return first === 'linux' ? hostPlatform() : normalized('linux', first, undefined);
-  return normalized(first, second, third);
-}
-
-function normalized(os: string, architecture: string, variant: string | undefined): Platform {
-  const aliases: Record<string, [string, string?]> = {
-    x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], i386: ['386'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'],
-  };
-  const [name, impliedVariant] = aliases[architecture] ?? [architecture];
-  const kept = variant ?? impliedVariant;
-  return { os, architecture: name, ...(kept === undefined ? {} : { variant: kept }) };
+  const host = hostPlatform();
+  if (text === '') return host;
+  const { variant, ...rest } = parsePlatformSpec(text, host.architecture);
+  return { ...rest, ...(variant === undefined ? {} : { variant }) };
 }

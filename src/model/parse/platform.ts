@@ -1,6 +1,9 @@
 import { invalid, shown } from './invalid.ts';
 
-const architectures: Record<string, string> = { x86_64: 'amd64', 'x86-64': 'amd64', aarch64: 'arm64', armhf: 'arm', armel: 'arm', i386: '386' };
+/** Other names of architectures, and the variant that some of them mean. */
+const aliases: Readonly<Record<string, readonly [architecture: string, variant?: string]>> = {
+  x86_64: ['amd64'], 'x86-64': ['amd64'], aarch64: ['arm64'], armhf: ['arm', 'v7'], armel: ['arm', 'v6'], i386: ['386'],
+};
 
 export interface PlatformSpec {
   os: string;
@@ -15,9 +18,12 @@ export function parsePlatform(text: string, hostArchitecture: string): PlatformS
     throw invalid(`"${shown(text)}" is an invalid platform: platform specifier component must match "^[A-Za-z0-9_.-]+$"`);
   }
   const [first = '', second, variant] = parts;
-  const normal = (name: string): string => (Object.hasOwn(architectures, name) ? architectures[name] ?? name : name);
-  if (second !== undefined) return { os: first, architecture: normal(second), variant };
+  const normal = (name: string): { architecture: string; variant: string | undefined } => {
+    const [architecture, implied] = (Object.hasOwn(aliases, name) ? aliases[name] : undefined) ?? [name];
+    return { architecture, variant: variant ?? implied };
+  };
+  if (second !== undefined) return { os: first, ...normal(second) };
   return first === 'linux' || first === 'windows' || first === 'darwin' || first === 'freebsd'
     ? { os: first, architecture: hostArchitecture, variant: undefined }
-    : { os: 'linux', architecture: normal(first), variant: undefined };
+    : { os: 'linux', ...normal(first) };
 }
