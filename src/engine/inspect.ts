@@ -1,30 +1,13 @@
 import { join } from 'node:path';
-import { formatTime, zeroTime } from '../base/index.ts';
-import type { ContainerState } from '../model/index.ts';
+import { formatTime, humanDuration, zeroTime } from '../base/index.ts';
+import { parseSecurityOpts, type ContainerState } from '../model/index.ts';
+import { selinuxLabels } from '../runtime/index.ts';
 import type { Container } from './container.ts';
 import { containerDir } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { consoleAnnotations, parseLogOptions } from './logs/index.ts';
 import { mountPointsOf } from './mounts.ts';
 import type { ContainerInspect, ContainerSummary, MountPoint, NetworkSettings } from './types.ts';
-
-/** Go's `time.Duration` in the words docker's ps uses: "5 seconds", "About a minute", "3 hours". */
-export function humanDuration(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return 'Less than a second';
-  if (seconds === 1) return '1 second';
-  if (seconds < 60) return `${seconds} seconds`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 1) return 'About a minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  const hours = Math.round(seconds / 3600);
-  if (hours === 1) return 'About an hour';
-  if (hours < 48) return `${hours} hours`;
-  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`;
-  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`;
-  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
-  return `${Math.floor(hours / 24 / 365)} years`;
-}
 
 /** Docker's STATUS column. */
 function statusText(container: Container, now: number): string {
@@ -80,6 +63,8 @@ export async function inspectContainer(ctx: EngineContext, container: Container,
   const state = container.state;
   const facts = stateFacts(state);
   const directory = containerDir(ctx.options, record.id);
+  const { facts: host } = ctx.runtime;
+  const labels = host.selinuxEnabled ? selinuxLabels(record.id, parseSecurityOpts(record.hostConfig.SecurityOpt), host) : undefined;
   const external = record.hostConfig.ExternalRootfs !== '';
   const runningExecs = [...container.execs.values()].filter((session) => session.state === 'running').map((session) => session.id);
   return {
@@ -110,8 +95,8 @@ export async function inspectContainer(ctx: EngineContext, container: Container,
     RestartCount: dynamics.restartCount,
     Driver: ctx.snapshots.name,
     Platform: 'linux',
-    MountLabel: '',
-    ProcessLabel: '',
+    MountLabel: labels?.mount ?? '',
+    ProcessLabel: labels?.process ?? '',
     AppArmorProfile: '',
     ExecIDs: runningExecs.length > 0 ? runningExecs : null,
     HostConfig: {

@@ -1,9 +1,9 @@
-import { shortId } from '../../base/index.ts';
+import { humanDuration, shortId } from '../../base/index.ts';
 import { at, listAt, numberAt, objectOf, textAt, textsAt } from '../../client/index.ts';
 import { type Command, filterQuery } from '../command.ts';
 import { printList, type Row } from '../format/list.ts';
 import { ellipsis } from '../format/table.ts';
-import { ago, goTime, humanDuration, humanSize, momentOf } from '../format/units.ts';
+import { ago, goTime, humanSize, momentOf } from '../format/units.ts';
 import { print } from '../terminal/output.ts';
 
 const commandMax = 20;

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { alignRows, ellipsis } from './table.ts';
-import { ago, binarySize, humanDuration, humanSize, momentOf, spacedSize } from './units.ts';
+import { humanDuration } from '../../base/index.ts';
+import { ago, binarySize, humanSize, momentOf, spacedSize } from './units.ts';
 
 test('sizes in go-units\' words', () => {
   expect(

@@ -1,3 +1,5 @@
+import { humanDuration } from '../../base/index.ts';
+
 /** Sizes and durations in the words docker prints (go-units: HumanSize, BytesSize, HumanDuration). */
 
 const decimalUnits = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
@@ -42,24 +44,6 @@ export function spacedSize(bytes: number): string {
 /** `77.08MiB`: powers of 1024. */
 export function binarySize(bytes: number): string {
   return scaled(bytes, 1024, binaryUnits, 4, '');
-}
-
-/** `13 minutes`, `About an hour`, from milliseconds. */
-export function humanDuration(ms: number): string {
-  const seconds = Math.floor(ms / 1000);
-  if (seconds < 1) return 'Less than a second';
-  if (seconds === 1) return '1 second';
-  if (seconds < 60) return `${seconds} seconds`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 1) return 'About a minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  const hours = Math.floor(seconds / 3600 + 0.5);
-  if (hours === 1) return 'About an hour';
-  if (hours < 48) return `${hours} hours`;
-  if (hours < 24 * 7 * 2) return `${Math.floor(hours / 24)} days`;
-  if (hours < 24 * 30 * 2) return `${Math.floor(hours / 24 / 7)} weeks`;
-  if (hours < 24 * 365 * 2) return `${Math.floor(hours / 24 / 30)} months`;
-  return `${Math.floor(seconds / 3600 / 24 / 365)} years`;
 }
 
 /** `13 minutes ago`. */
