@@ -1,8 +1,10 @@
+import { isRecord } from '../base/index.ts';
+
 /** Looks into JSON of which nothing is sure: a wrong shape gives the empty value, never a throw. */
 export type JsonObject = { readonly [key: string]: unknown };
 
 export function isObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isRecord(value);
 }
 
 export function objectOf(value: unknown): JsonObject {

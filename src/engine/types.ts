@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream';
 import type { OutputSink, ProcessSession } from '../base/index.ts';
 import type { Filters, ImageService, PruneOptions, StoreCheckOptions } from '../images/index.ts';
+import type { PathStat } from '../images/layer/index.ts';
 import type { ContainerConfig, ContainerCreateRequest, HealthState, HostConfig, NetworkingConfig, ResourceUpdate } from '../model/index.ts';
+import type { VolumeRecord } from '../volumes/index.ts';
 
 /** What a GET /containers/{id}/json shows (moby: ContainerInspectResponse) with the guide's fields. */
 export interface ContainerInspect {
@@ -177,26 +179,7 @@ export interface EventOptions {
   filters: Filters;
 }
 
-export interface VolumeRecord {
-  Name: string;
-  Driver: string;
-  Mountpoint: string;
-  CreatedAt: string;
-  Labels: Record<string, string>;
-  Scope: 'local';
-  Options: Record<string, string> | null;
-  UsageData?: { Size: number; RefCount: number };
-}
-
-/** moby: ContainerPathStat, the base64 JSON of X-Docker-Container-Path-Stat. */
-export interface PathStat {
-  name: string;
-  size: number;
-  /** Go's os.FileMode bits. */
-  mode: number;
-  mtime: string;
-  linkTarget: string;
-}
+export type { PathStat };
 
 export interface ArchivePutOptions {
   /** Refuse to replace a directory by something else, and the reverse. */

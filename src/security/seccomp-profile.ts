@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { EngineError, messageOf } from '../base/index.ts';
+import { EngineError, isRecord, messageOf } from '../base/index.ts';
 import type { SeccompArgument, SeccompFilter, SeccompRule } from '../linux/index.ts';
 
 /** When a rule of a profile counts. */
@@ -49,12 +49,6 @@ function fail(what: string): never {
   throw new EngineError('invalidArgument', `Decoding seccomp profile failed: ${what}`);
 }
 
-type Json = Record<string, unknown>;
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function strings(value: unknown, where: string): string[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value) || value.length > namesLimit) fail(`${where}: want an array of at most ${namesLimit} strings`);
@@ -77,7 +71,7 @@ function action(value: unknown, where: string): string {
 
 function condition(value: unknown, where: string): SeccompCondition | undefined {
   if (value === undefined || value === null) return undefined;
-  if (!isObject(value)) fail(`${where}: want an object`);
+  if (!isRecord(value)) fail(`${where}: want an object`);
   const found: SeccompCondition = { caps: strings(value.caps, `${where}.caps`), arches: strings(value.arches, `${where}.arches`) };
   if (value.minKernel !== undefined) {
     if (typeof value.minKernel !== 'string' || !/^\d+\.\d+$/.test(value.minKernel)) fail(`${where}.minKernel: want MAJOR.MINOR`);
@@ -87,7 +81,7 @@ function condition(value: unknown, where: string): SeccompCondition | undefined 
 }
 
 function argument(value: unknown, where: string): SeccompArgument {
-  if (!isObject(value)) fail(`${where}: want an object`);
+  if (!isRecord(value)) fail(`${where}: want an object`);
   const index = number(value.index, `${where}.index`);
   if (index > 5) fail(`${where}.index: ${index} is more than 5`);
   if (typeof value.op !== 'string' || !operators.has(value.op)) fail(`${where}.op: unknown operator ${JSON.stringify(value.op)}`);
@@ -96,7 +90,7 @@ function argument(value: unknown, where: string): SeccompArgument {
 }
 
 function rule(value: unknown, where: string): SeccompProfileRule {
-  if (!isObject(value)) fail(`${where}: want an object`);
+  if (!isRecord(value)) fail(`${where}: want an object`);
   const names = strings(value.names, `${where}.names`);
   if (typeof value.name === 'string' && value.name !== '') {
     if (names.length > 0) fail(`${where}: 'name' and 'names' were specified in the seccomp profile, use either`);
@@ -123,7 +117,7 @@ export function parseSeccompProfile(text: string): SeccompProfile {
   } catch (error) {
     fail(messageOf(error));
   }
-  if (!isObject(json)) fail('want a JSON object');
+  if (!isRecord(json)) fail('want a JSON object');
   const syscalls: unknown = json.syscalls ?? [];
   if (!Array.isArray(syscalls) || syscalls.length > rulesLimit) fail(`syscalls: want an array of at most ${rulesLimit}`);
   const profile: SeccompProfile = {

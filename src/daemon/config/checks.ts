@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import { isAbsolute, normalize } from 'node:path';
-import { logLevels, type LogLevel } from '../../base/index.ts';
+import { isRecord, logLevels, type LogLevel } from '../../base/index.ts';
 import { checkUlimit, parseBytes, parseDuration, parseUlimit, type Ulimit } from '../../model/index.ts';
 import type { HostAddress, RuntimeEntry } from './config.ts';
-import { entriesOf, isObject, stringOf, wanted } from './kinds.ts';
+import { entriesOf, stringOf, wanted } from './kinds.ts';
 
 const maxHosts = 10;
 /** sockaddr_un.sun_path without its ending NUL. */
@@ -88,7 +88,7 @@ export function ulimitsFromFlags(values: readonly string[]): Ulimit[] {
 /** `{"nofile": {"Name": "nofile", "Hard": 6400, "Soft": 3200}}`; a missing number is 0, both names must agree. */
 export function ulimitsFromJson(value: unknown): Ulimit[] {
   return entriesOf(value).map(([key, item]) => {
-    if (!isObject(item)) throw wanted(`an object for ${JSON.stringify(key)}`);
+    if (!isRecord(item)) throw wanted(`an object for ${JSON.stringify(key)}`);
     const known = ['Name', 'Hard', 'Soft'];
     const stray = Object.keys(item).find((name) => !known.includes(name));
     if (stray !== undefined) throw wanted(`Name, Hard and Soft for ${JSON.stringify(key)}, not ${JSON.stringify(stray)}`);
@@ -113,7 +113,7 @@ export function runtimeNameOf(value: string): string {
 export function runtimesFromJson(value: unknown): Record<string, RuntimeEntry> {
   return Object.fromEntries(entriesOf(value).map(([name, item]) => {
     if (!runtimeName.test(name)) throw wanted(`names of runtimes, not ${JSON.stringify(name)}`);
-    if (!isObject(item)) throw wanted(`an object for ${JSON.stringify(name)}`);
+    if (!isRecord(item)) throw wanted(`an object for ${JSON.stringify(name)}`);
     const stray = Object.keys(item).find((key) => key !== 'path' && key !== 'runtime-args');
     if (stray !== undefined) throw wanted(`path and runtime-args for ${JSON.stringify(name)}, not ${JSON.stringify(stray)}`);
     const path = stringOf(item['path'] ?? '');

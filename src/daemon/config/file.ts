@@ -1,7 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { EngineError, errnoOf, messageOf } from '../../base/index.ts';
+import { EngineError, errnoOf, isRecord, messageOf } from '../../base/index.ts';
 import type { ConfigDraft } from './config.ts';
-import { isObject } from './kinds.ts';
 import type { DaemonOption } from './option.ts';
 
 const maxFileBytes = 1024 * 1024;
@@ -37,7 +36,7 @@ export function readConfigFile(path: string): Record<string, unknown> | undefine
   } catch (error) {
     throw fileError(path, `it is not valid JSON: ${messageOf(error)}`);
   }
-  if (!isObject(value)) throw fileError(path, `want a JSON object, found ${shownValue(value)}`);
+  if (!isRecord(value)) throw fileError(path, `want a JSON object, found ${shownValue(value)}`);
   return value;
 }
 
@@ -59,7 +58,7 @@ function flatKeys(path: string, document: Record<string, unknown>, table: readon
   return Object.entries(document).flatMap(([key, value]): [string, unknown][] => {
     const isNested = table.some(({ keys }) => keys.some((candidate) => candidate.startsWith(`${key}.`) && candidate !== 'native.umask'));
     if (!isNested) return [[key, value]];
-    if (!isObject(value)) throw fileError(path, `invalid value ${shownValue(value)} for key ${JSON.stringify(key)}: want an object`);
+    if (!isRecord(value)) throw fileError(path, `invalid value ${shownValue(value)} for key ${JSON.stringify(key)}: want an object`);
     return Object.entries(value).map(([inner, item]) => [`${key}.${inner}`, item]);
   });
 }

@@ -1,4 +1,4 @@
-import { EngineError } from '../../base/index.ts';
+import { EngineError, isRecord } from '../../base/index.ts';
 
 /**
  * How a value is read from flags (text, maybe several) and from JSON. Both throw EngineError invalidArgument with what is wanted
@@ -21,10 +21,6 @@ export function wanted(what: string): EngineError {
 const maxLength = 4096;
 const maxItems = 1000;
 
-export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 export function stringOf(value: unknown): string {
   if (typeof value !== 'string') throw wanted('a string');
   if (value.length > maxLength) throw wanted(`at most ${maxLength} characters`);
@@ -43,7 +39,7 @@ function strings(value: unknown): string[] {
 
 /** The entries of a JSON object. */
 export function entriesOf(value: unknown): [string, unknown][] {
-  if (!isObject(value)) throw wanted('an object');
+  if (!isRecord(value)) throw wanted('an object');
   const entries = Object.entries(value);
   if (entries.length > maxItems) throw wanted(`at most ${maxItems} keys`);
   return entries;

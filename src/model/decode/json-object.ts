@@ -1,4 +1,4 @@
-import { EngineError } from '../../base/index.ts';
+import { EngineError, isRecord } from '../../base/index.ts';
 
 /** Most entries of one list or map in a request body. */
 export const maxJsonEntries = 16_384;
@@ -9,10 +9,6 @@ const int64Limit = 2 ** 63;
 
 function wrong(path: string, want: string): EngineError {
   return new EngineError('invalidArgument', `invalid JSON: ${path} must be ${want}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function checkEntries(count: number, path: string): void {
@@ -36,7 +32,7 @@ export class JsonObject {
 
   /** @throws invalidArgument when `value` is no object. `path` names it in messages; empty for the body itself. */
   constructor(value: unknown, readonly path: string) {
-    if (!isObject(value)) throw wrong(path === '' ? 'the request body' : path, 'an object');
+    if (!isRecord(value)) throw wrong(path === '' ? 'the request body' : path, 'an object');
     checkEntries(Object.keys(value).length, path === '' ? 'the request body' : path);
     this.#fields = value;
   }
@@ -107,7 +103,7 @@ export class JsonObject {
   nameSet(key: string): Record<string, Record<string, never>> | undefined {
     if (this.raw(key) === undefined) return undefined;
     return Object.fromEntries(this.#entries(key).map(([name, value]) => {
-      if (value !== null && !isObject(value)) throw wrong(`${this.pathOf(key)}.${name}`, 'an object');
+      if (value !== null && !isRecord(value)) throw wrong(`${this.pathOf(key)}.${name}`, 'an object');
       return [name, {}];
     }));
   }
@@ -158,7 +154,7 @@ export class JsonObject {
   #entries(key: string): [string, unknown][] {
     const value = this.raw(key);
     if (value === undefined) return [];
-    if (!isObject(value)) throw wrong(this.pathOf(key), 'an object');
+    if (!isRecord(value)) throw wrong(this.pathOf(key), 'an object');
     const entries = Object.entries(value);
     checkEntries(entries.length, this.pathOf(key));
     for (const [name] of entries) asString(name, `a name in ${this.pathOf(key)}`);
