@@ -1,9 +1,8 @@
 import { type ApiClient, flagAt, numberAt } from '../../client/index.ts';
 import { type Command, containerPath, ExitError } from '../command.ts';
 import { registerWait } from '../create-container.ts';
-import { retryResize, runSession } from '../session/session.ts';
+import { retryResize, runAttached } from '../session/session.ts';
 import { exitOnSignals, proxySignals } from '../session/signals.ts';
-import { printError } from '../terminal/output.ts';
 import { requireTerminal } from '../terminal/terminal.ts';
 
 /** `isula attach` (guide 1.3.1.7, docker's 4.5.2.1). Ends with the container's exit status. */
@@ -33,7 +32,7 @@ export const attach: Command = {
       `${path}/attach`, { query: { stream: true, stdin, stdout: true, stderr: true, detachKeys: detachKeys || undefined } },
     );
     let first = true;
-    const ending = await runSession({
+    return await runAttached({
       wire, tty, stdin, detachKeys,
       resize: async ({ rows, columns }) => {
         const resize = (h: number): Promise<void> => retryResize(() => client.json('POST', `${path}/resize`, { query: { h, w: columns } }));
@@ -42,12 +41,7 @@ export const attach: Command = {
         first = false;
         await resize(rows);
       },
-    });
-    if (ending === 'detached') {
-      printError('read escape sequence\n');
-      return 0;
-    }
-    return await Promise.race([wait.result, statusOf(client, path)]);
+    }, () => Promise.race([wait.result, statusOf(client, path)]));
   },
 };
 

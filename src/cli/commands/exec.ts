@@ -3,9 +3,8 @@ import { type ApiClient, at, flagAt, numberAt, textAt } from '../../client/index
 import { parseEnv, parseEnvFile } from '../../model/index.ts';
 import { isEngineError, messageOf } from '../../base/index.ts';
 import { type Command, containerPath, describeFailure, ExitError } from '../command.ts';
-import { retryResize, runSession } from '../session/session.ts';
+import { retryResize, runAttached } from '../session/session.ts';
 import { exitOnSignals } from '../session/signals.ts';
-import { printError } from '../terminal/output.ts';
 import { isTerminal, requireTerminal, terminalSize } from '../terminal/terminal.ts';
 
 /**
@@ -55,15 +54,10 @@ export const exec: Command = {
       const body = { Detach: false, Tty: tty, ...(size === undefined ? {} : { ConsoleSize: [size.rows, size.columns] }) };
       const { wire } = await client.hijack(`${path}/start`, { body: { json: body } });
       using _signals = tty ? exitOnSignals() : undefined;
-      const ending = await runSession({
+      return await runAttached({
         wire, tty, stdin, detachKeys,
         resize: ({ rows, columns }) => retryResize(() => client.json('POST', `${path}/resize`, { query: { h: rows, w: columns } })),
-      });
-      if (ending === 'detached') {
-        printError('read escape sequence\n');
-        return 0;
-      }
-      return await exitCode(client, path);
+      }, () => exitCode(client, path));
     } catch (error) {
       if (isEngineError(error) && error.exitCode !== undefined) throw new ExitError(error.exitCode, describeFailure(error));
       throw error;

@@ -5,9 +5,9 @@ import type { ClientOptions } from '../../model/options/index.ts';
 import type { ContainerCreateRequest } from '../../model/index.ts';
 import { type Command, type Context, describeFailure, ExitError } from '../command.ts';
 import { createContainer, registerWait, requestOf } from '../create-container.ts';
-import { retryResize, runSession } from '../session/session.ts';
+import { retryResize, runAttached } from '../session/session.ts';
 import { proxySignals } from '../session/signals.ts';
-import { print, printError } from '../terminal/output.ts';
+import { print } from '../terminal/output.ts';
 import { isTerminal, requireTerminal } from '../terminal/terminal.ts';
 
 /**
@@ -70,17 +70,12 @@ async function runContainer(client: ApiClient, request: ContainerCreateRequest, 
     throw error;
   }
   const onTerminal = config.Tty && isTerminal(1);
-  const ending = await runSession({
+  return await runAttached({
     wire, tty: config.Tty, stdin, detachKeys: options.detachKeys,
     resize: onTerminal ? ({ rows, columns }) => retryResize(
       () => client.json('POST', `${path}/resize`, { query: { h: rows, w: columns } }),
     ) : undefined,
-  });
-  if (ending === 'detached') {
-    printError('read escape sequence\n');
-    return 0;
-  }
-  return await wait.result.catch((error: unknown) => {
+  }, () => wait.result.catch((error: unknown) => {
     throw error instanceof EngineError ? new ExitError(125, `error waiting for container: ${error.message}`) : error;
-  });
+  }));
 }

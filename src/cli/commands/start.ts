@@ -3,9 +3,8 @@ import { at, flagAt } from '../../client/index.ts';
 import { isEngineError } from '../../base/index.ts';
 import { type Command, containerPath, type Context, describeFailure, ExitError, forEachArgument } from '../command.ts';
 import { registerWait } from '../create-container.ts';
-import { retryResize, runSession } from '../session/session.ts';
+import { retryResize, runAttached } from '../session/session.ts';
 import { exitOnSignals, proxySignals } from '../session/signals.ts';
-import { printError } from '../terminal/output.ts';
 import { requireTerminal } from '../terminal/terminal.ts';
 
 /** `isula start` (guide 1.3.1.2: prints nothing; docker's 4.5.2.17). */
@@ -61,13 +60,8 @@ async function startAttached({ client, flags, args: [name = ''] }: Context): Pro
     const status = isEngineError(error) ? (error.exitCode ?? 1) : 1;
     throw new ExitError(status, describeFailure(error));
   }
-  const ending = await runSession({
+  return await runAttached({
     wire, tty, stdin, detachKeys,
     resize: ({ rows, columns }) => retryResize(() => client.json('POST', `${path}/resize`, { query: { h: rows, w: columns } })),
-  });
-  if (ending === 'detached') {
-    printError('read escape sequence\n');
-    return 0;
-  }
-  return await wait.result;
+  }, () => wait.result);
 }

@@ -40,13 +40,18 @@ export const stats: Command = {
       return 0;
     }
     const watch = new Watch(client, args, flags.bool('all'));
-    const failure = watch.follow();
+    let over = false;
+    const following = watch.follow().finally(() => {
+      over = true;
+    });
+    following.catch(() => undefined);
     for (;;) {
-      const ended = await Promise.race([failure.then(() => true), Bun.sleep(redrawMs).then(() => false)]);
+      await Bun.sleep(redrawMs);
+      if (over) await following;
       const clear = isTerminal(1) && (view.format === '' || view.format.startsWith('table')) ? '\x1b[H\x1b[J' : '';
       print(clear);
       await printList(view, watch.rows(whole));
-      if (ended) return 0;
+      if (over) return 0;
     }
   },
 };

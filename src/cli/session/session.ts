@@ -1,7 +1,7 @@
 import { DetachFilter, parseDetachKeys } from '../../base/index.ts';
 import { demultiplex, type Wire } from '../../client/index.ts';
 import { byteReader } from '../terminal/input.ts';
-import { writeAll } from '../terminal/output.ts';
+import { printError, writeAll } from '../terminal/output.ts';
 import { isTerminal, type TerminalSize, terminalSize } from '../terminal/terminal.ts';
 
 export interface SessionOptions {
@@ -16,11 +16,18 @@ export interface SessionOptions {
   resize: ((size: TerminalSize) => Promise<void>) | undefined;
 }
 
+/** Runs a session and gives the command's exit status: 0 when the user left it, which is said as docker says it, else `status`. */
+export async function runAttached(options: SessionOptions, status: () => Promise<number>): Promise<number> {
+  if (await runSession(options) === 'ended') return await status();
+  printError('read escape sequence\n');
+  return 0;
+}
+
 /**
  * Carries an attached process's streams until they end or the user typed the detach keys. Output is written in the order
  * it comes, with backpressure; input is sent as it is read, and its end is passed on as a half-close.
  */
-export async function runSession(options: SessionOptions): Promise<'ended' | 'detached'> {
+async function runSession(options: SessionOptions): Promise<'ended' | 'detached'> {
   using _mode = await rawMode(options.tty && options.stdin);
   using _size = followSize(options);
   const { promise: detached, resolve: detach } = Promise.withResolvers<'detached'>();
