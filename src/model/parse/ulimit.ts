@@ -11,6 +11,7 @@ const types = [
 export function checkUlimit(ulimit: Ulimit): Ulimit {
   const { Name, Soft, Hard } = ulimit;
   if (!types.includes(Name)) throw invalid(`invalid ulimit type: ${shown(Name)}`);
+  if (Soft < -1 || Hard < -1) throw invalid(`invalid ulimit ${Name}: ${Math.min(Soft, Hard)} is no limit, -1 stands for none`);
   if (Hard === -1) return ulimit;
   if (Soft === -1) throw invalid(`ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: ${Hard}`);
   if (Soft > Hard) throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${Soft} > ${Hard}`);
