@@ -19,7 +19,7 @@ const fileKeys = daemonOptions.flatMap(({ keys, file }) => (file === 'daemon' ? 
 process.stdout.write([
   heading('isulad', 'daemon of the iSula container engine', '[OPTIONS]', 8),
   '.SH DESCRIPTION\n',
-  `${roff('isulad runs containers for isula, for clients of the Docker Engine API, and answers the thin end of the Kubernetes CRI on the same sockets.')}\n`,
+  `${roff('isulad runs containers for isula and for clients of the Docker Engine API, and answers the thin end of the Kubernetes CRI.')}\n`,
   `${roff('Containers do not depend on it: it may be stopped, replaced or killed while they run on.')}\n`,
   `.SH OPTIONS\n${flagItems(flags)}`,
   '.SH CONFIGURATION\n',
