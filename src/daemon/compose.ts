@@ -88,6 +88,7 @@ function engineOptions(config: DaemonConfig): Omit<EngineOptions, 'graphRoot' | 
     gitCommit: buildCommit,
     facts: {
       LogLevel: config.logLevel,
+      ...proxyFacts(process.env),
       RegistryConfig: {
         InsecureRegistryCIDRs: [],
         IndexConfigs: {},
@@ -97,4 +98,10 @@ function engineOptions(config: DaemonConfig): Omit<EngineOptions, 'graphRoot' | 
       IndexServerAddress: config.defaultHost,
     },
   };
+}
+
+/** What the environment says of proxies, without their passwords (docker masks them alike). Read before the registry client takes it. */
+function proxyFacts(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const read = (name: string): string => (env[name] ?? env[name.toLowerCase()] ?? '').replace(/^([a-z][a-z0-9+.-]*:\/\/)?[^/]*@/i, '$1xxxxx:xxxxx@');
+  return { HttpProxy: read('HTTP_PROXY'), HttpsProxy: read('HTTPS_PROXY'), NoProxy: read('NO_PROXY') };
 }
