@@ -29,7 +29,9 @@ export function lockRoots(config: DaemonConfig): Disposable {
 function makeRoot(what: string, path: string): void {
   ensureDir(path, 0o711);
   const { uid, mode } = statSync(path);
-  if (uid !== process.geteuid?.()) throw new EngineError('forbidden', `${what} ${path} belongs to user ${uid}: isulad trusts only a directory of root's`);
+  if (uid !== process.geteuid?.()) {
+    throw new EngineError('forbidden', `${what} ${path} belongs to user ${uid}: isulad trusts only a directory of root's`);
+  }
   if ((mode & 0o022) !== 0) {
     throw new EngineError('forbidden', `${what} ${path} may be written by others (mode ${(mode & 0o7777).toString(8)}): chmod go-w ${path}`);
   }
