@@ -208,7 +208,8 @@ test.each(['update.applied', 'update.saved'])('update, cut off at %s', async (po
 function memoryLimit(pid: string): number {
   const lines = readFileSync(`/proc/${pid}/cgroup`, 'utf8').split('\n').map((line) => line.split(':'));
   const v1 = lines.find(([, controllers]) => controllers?.split(',').includes('memory'))?.[2];
-  const file = v1 === undefined ? join('/sys/fs/cgroup', lines[0]?.[2] ?? '', 'memory.max') : join('/sys/fs/cgroup/memory', v1, 'memory.limit_in_bytes');
+  const v2 = join('/sys/fs/cgroup', lines[0]?.[2] ?? '', 'memory.max');
+  const file = v1 === undefined ? v2 : join('/sys/fs/cgroup/memory', v1, 'memory.limit_in_bytes');
   return Number(readFileSync(file, 'utf8'));
 }
 

@@ -32,7 +32,8 @@ const statuses: readonly Status[] = ['gone', 'created', 'running', 'paused', 'ex
 /** What is wrong with a container, if anything; what it was found as is what it must stay. */
 function judge(name: string, expected: Expected, found: Found | undefined): string[] {
   const status = statuses.find((known) => known === (found?.status ?? 'gone'));
-  if (status === undefined || !expected.allowed.has(status)) return [`${name} is ${found?.status ?? 'gone'}, not ${[...expected.allowed].join(' or ')}`];
+  const wanted = [...expected.allowed].join(' or ');
+  if (status === undefined || !expected.allowed.has(status)) return [`${name} is ${found?.status ?? 'gone'}, not ${wanted}`];
   if (expected.pid !== undefined && isOnly(expected.allowed, 'running') && found?.pid !== expected.pid) {
     return [`${name} has pid ${found?.pid}, it had ${expected.pid}`];
   }

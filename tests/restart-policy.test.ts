@@ -105,7 +105,9 @@ test('tries are counted on across daemons, also when they die in the back-off', 
 test('a container whose namespaces others join is started before them', async () => {
   const sleep = ['busybox', 'sleep', '1000'];
   await daemon.ok(['run', '-d', '--name', 'zz-base', '--restart', 'always', ...sleep]);
-  for (const name of ['aa-joins', 'bb-joins']) await daemon.ok(['run', '-d', '--name', name, '--restart', 'always', '--net', 'container:zz-base', ...sleep]);
+  for (const name of ['aa-joins', 'bb-joins']) {
+    await daemon.ok(['run', '-d', '--name', name, '--restart', 'always', '--net', 'container:zz-base', ...sleep]);
+  }
   await reboot();
   await daemon.start();
   for (const name of ['zz-base', 'aa-joins', 'bb-joins']) {
@@ -135,7 +137,8 @@ async function reboot(): Promise<void> {
   using db = new Database(join(daemon.graph, 'isulad.db'));
   db.exec(`UPDATE container SET dynamics = json_set(dynamics, '$.bootId', 'another-boot')`);
   // The first process of the host has the pid of a container's.
-  db.exec(`UPDATE container SET dynamics = json_set(dynamics, '$.process.pid', 1, '$.process.conmonPid', 1) WHERE json_extract(dynamics, '$.process') IS NOT NULL`);
+  db.exec(`UPDATE container SET dynamics = json_set(dynamics, '$.process.pid', 1, '$.process.conmonPid', 1)
+    WHERE json_extract(dynamics, '$.process') IS NOT NULL`);
 }
 
 /** The containers' first processes, by the records. */
@@ -154,7 +157,9 @@ function kill(pid: number): void {
 }
 
 test('after a reboot nothing is taken for running, and the policies apply', async () => {
-  const policies: Record<string, string> = { none: 'no', failure: 'on-failure', always: 'always', unless: 'unless-stopped', quiet: 'unless-stopped', loud: 'always' };
+  const policies: Record<string, string> = {
+    none: 'no', failure: 'on-failure', always: 'always', unless: 'unless-stopped', quiet: 'unless-stopped', loud: 'always',
+  };
   for (const [name, policy] of Object.entries(policies)) {
     await daemon.ok(['run', '-d', '--name', name, '--restart', policy, 'busybox', 'sh', '-c', 'echo begun; exec sleep 1000']);
   }

@@ -48,3 +48,10 @@ export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
+
+/** A full disk said as such, for users: `what` failed. Other errors as they are. */
+export function explainFullDisk(error: unknown, what: string): unknown {
+  const errno = errnoOf(error);
+  if (error instanceof EngineError || (errno !== 'ENOSPC' && errno !== 'EDQUOT')) return error;
+  return new EngineError('resourceExhausted', `${what}: no space left on device`, { cause: error });
+}

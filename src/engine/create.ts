@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { EngineError, failPoint, newContainerId, nowMs } from '../base/index.ts';
+import { EngineError, explainFullDisk, failPoint, newContainerId, nowMs } from '../base/index.ts';
 import type { ContainerId } from '../base/index.ts';
 import { defaultShmBytes, parsePlatform, storageSizeBytes, validateCreate } from '../model/index.ts';
 import type { ContainerCreateRequest, HostConfig, ImageRecord } from '../model/index.ts';
@@ -88,7 +88,7 @@ export async function createContainer(ctx: EngineContext, request: ContainerCrea
   } catch (error) {
     ctx.store.releaseName(name, id);
     for (const step of undo.toReversed()) await step().catch(() => undefined);
-    throw error;
+    throw explainFullDisk(error, `Cannot create container ${name}`);
   }
 }
 

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { EngineError, failPoint, isEngineError, messageOf, nowMs } from '../base/index.ts';
+import { EngineError, explainFullDisk, failPoint, isEngineError, messageOf, nowMs } from '../base/index.ts';
 import { generateSpec } from '../runtime/index.ts';
 import type { RunningProcess } from '../runtime/index.ts';
 import type { Container, RunHandles } from './container.ts';
@@ -48,7 +48,8 @@ export async function startContainer(ctx: EngineContext, container: Container, o
     }
     await ctx.store.saveDynamics(container);
     failPoint('start.saved');
-  } catch (error) {
+  } catch (cause) {
+    const error = explainFullDisk(cause, `Cannot start container ${container.name}`);
     await failStart(ctx, container, before, error);
     throw error;
   }

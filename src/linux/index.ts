@@ -12,6 +12,7 @@ export * from './process.ts';
 export * from './project-quota.ts';
 export * from './readdir.ts';
 export * from './remove-tree.ts';
+export * from './reserve.ts';
 export * from './statfs.ts';
 export * from './statx.ts';
 export * from './walk.ts';

@@ -34,7 +34,13 @@ export interface OpenOverlay2 {
 export function openOverlay2({ graphRoot, options, owner, logger }: OpenOverlay2): SnapshotDriver {
   const parsed = parseOverlay2Options(options);
   const layout = new Layout(graphRoot, owner);
-  checkOverlay(layout, parsed.overrideKernelCheck);
+  try {
+    checkOverlay(layout, parsed.overrideKernelCheck);
+  } catch (error) {
+    // A daemon that does not start could not free anything either.
+    if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
+    logger.warn(`Cannot try an overlay on ${layout.base}: ${messageOf(error)}`);
+  }
   if (parsed.quotaBytes !== undefined && !hasProjectQuota(layout.base)) {
     throw new EngineError('unsupported', `Cannot use overlay2.size: the file system of ${layout.base} has no project quota (mount it with prjquota)`);
   }

@@ -1,6 +1,6 @@
 import { Database } from 'bun:sqlite';
 import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { waitUntil } from './command.ts';
 import { at } from './json.ts';
 import { cgroupDirs, mountsBelow, processesOf, subdirectories, type Footprint } from './leftovers.ts';
@@ -31,11 +31,14 @@ export async function expectConsistent(daemon: Audited): Promise<void> {
 
 async function audit(daemon: Audited): Promise<string[]> {
   const { graph, state, dir } = daemon;
+  const overlay = join(graph, 'storage', 'overlay2');
   const containers = await list(daemon, '/containers/json?all=1');
   const ids = containers.map((item) => String(at(item, 'Id')));
-  const running = containers.filter((item) => at(item, 'State') === 'running' || at(item, 'State') === 'paused').map((item) => String(at(item, 'Id')));
-  const odd = containers.map((item) => String(at(item, 'State'))).filter((status) => !['created', 'running', 'paused', 'exited', 'restarting'].includes(status));
-  const overlay = join(graph, 'storage', 'overlay2');
+  const running = containers.filter((item) => ['running', 'paused'].includes(String(at(item, 'State')))).map((item) => String(at(item, 'Id')));
+  const settled = ['created', 'running', 'paused', 'exited', 'restarting'];
+  const odd = containers.map((item) => String(at(item, 'State'))).filter((status) => !settled.includes(status));
+  const ownMount = (path: string): boolean => path === graph || running.some((id) => path.startsWith(`${state}/bundles/${id}/`));
+  const roots = running.map((id) => join(overlay, 'containers', id, 'merged'));
   const { layers, blobs, anonymous, stored } = readDatabase(join(graph, 'isulad.db'));
   const volumes = await volumeNames(daemon);
   return [
@@ -43,7 +46,7 @@ async function audit(daemon: Audited): Promise<string[]> {
     ...compare('record', stored, ids),
     ...compare('bundle', names(join(state, 'bundles')), running),
     ...compare('exit file', names(join(state, 'exits')), []),
-    ...names(join(state, 'oci')).flatMap((runtime) => compare(`${runtime} state`, names(join(state, 'oci', runtime)), running.filter(() => runtime === 'lcr'))),
+    ...compare('runtime state', names(join(state, 'oci')).flatMap((runtime) => names(join(state, 'oci', runtime))), running),
     ...compare('container directory', names(join(graph, 'engines', 'lcr')), ids),
     ...compare('container layer', names(join(overlay, 'containers')), ids),
     ...compare('file in staging', names(join(overlay, 'staging')), []),
@@ -52,8 +55,8 @@ async function audit(daemon: Audited): Promise<string[]> {
     ...compare('file in ingest', names(join(graph, 'blobs', 'ingest')), []),
     ...compare('volume directory', names(join(graph, 'volumes')), volumes),
     ...compare('anonymous volume', volumes.filter((name) => /^[0-9a-f]{64}$/.test(name)), anonymous),
-    ...compare('mount', mountsBelow(dir).filter((path) => !running.some((id) => path.startsWith(`${state}/bundles/${id}/`))), running.map((id) => join(overlay, 'containers', id, 'merged'))),
-    ...cgroupDirs(daemon.cgroup).flatMap((path) => compare(`cgroup in ${path}`, subdirectories(path).map((one) => one.slice(path.length + 1)), running)),
+    ...compare('mount', mountsBelow(dir).filter((path) => !ownMount(path)), roots),
+    ...cgroupDirs(daemon.cgroup).flatMap((path) => compare(`cgroup in ${path}`, subdirectories(path).map((one) => basename(one)), running)),
     ...strayProcesses(daemon, running),
   ];
 }
@@ -64,7 +67,7 @@ function strayProcesses({ dir, pid, state }: Audited, running: readonly string[]
   const monitors = processes.filter(({ command }) => /conmon/.test(command.split(' ')[0] ?? ''));
   const owned = (command: string): boolean => running.some((id) => command.includes(id));
   return [
-    ...processes.filter(({ command }) => command.includes(`${state}/`) && !owned(command)).map(({ pid: stray, command }) => `process ${stray}: ${command}`),
+    ...processes.filter(({ command }) => command.includes(`${state}/`) && !owned(command)).map((stray) => `process ${stray.pid}: ${stray.command}`),
     ...running.filter((id) => !monitors.some(({ command }) => command.includes(`-c ${id}`))).map((id) => `container ${id} runs without a monitor`),
   ];
 }
