@@ -141,7 +141,8 @@ const cases: readonly Case[] = [
     wrong: { json: { 'log-file-mode': '0999' }, flags: ['--log-opt', 'max-file=0'], message: '' },
   },
   {
-    key: ['max-concurrent-downloads'], json: 8, flags: ['--max-concurrent-downloads', '8'], read: (c) => c.maxConcurrentDownloads, value: 8, wrongType: '8',
+    key: ['max-concurrent-downloads'], json: 8, flags: ['--max-concurrent-downloads', '8'], read: (c) => c.maxConcurrentDownloads, value: 8,
+    wrongType: '8',
     wrong: { json: 0, flags: ['--max-concurrent-downloads', '101'], message: 'want a number from 1 to 100' },
   },
   {

@@ -15,7 +15,9 @@ export interface SecurityOptions {
 
 /** The list of `--security-opt` (HostConfig.SecurityOpt); a later option wins. @throws invalidArgument for an unknown one, or one without a value. */
 export function parseSecurityOpts(options: readonly string[]): SecurityOptions {
-  const found: SecurityOptions = { noNewPrivileges: false, seccomp: undefined, apparmor: undefined, selinux: undefined, systemPathsUnconfined: false };
+  const found: SecurityOptions = {
+    noNewPrivileges: false, seccomp: undefined, apparmor: undefined, selinux: undefined, systemPathsUnconfined: false,
+  };
   for (const option of options) parseOne(option, found);
   return found;
 }
