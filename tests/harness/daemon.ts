@@ -86,10 +86,12 @@ export class TestDaemon {
       writeFileSync(join(this.dir, 'daemon.json'), JSON.stringify(this.options.config ?? {}));
     }
     const stdio = Bun.file(join(this.dir, 'stdio.log'));
-    const child = Bun.spawn([isulad, ...this.flags], { stdin: 'ignore', stdout: stdio, stderr: stdio, env: { ...process.env, ...this.options.env, ...env } });
+    const environment = { ...process.env, ...this.options.env, ...env };
+    const child = Bun.spawn([isulad, ...this.flags], { stdin: 'ignore', stdout: stdio, stderr: stdio, env: environment });
     this.#child = child;
     await waitUntil('the daemon to answer', async () => {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`isulad ended with ${child.exitCode ?? child.signalCode}:\n${this.log.slice(-4000)}`);
+      const end = child.exitCode ?? child.signalCode;
+      if (end !== null) throw new Error(`isulad ended with ${end}:\n${this.log.slice(-4000)}`);
       return existsSync(this.socket) && (await this.http('GET', '/_ping').then(({ status }) => status === 200, () => false));
     });
   }
