@@ -13,3 +13,4 @@ export * from './filters.ts';
 export * from './json.ts';
 export * from './detach-keys.ts';
 export * from './ip.ts';
+export * from './relief.ts';

@@ -20,6 +20,8 @@ const linkDepthMax = 8;
  */
 export class ArchiveFiles {
   readonly #files = new Map<string, ArchiveFile>();
+  /** Blobs on their way to the disk. */
+  readonly #durable: Promise<void>[] = [];
 
   private constructor(
     private readonly context: ImageContext,
@@ -56,7 +58,9 @@ export class ArchiveFiles {
           entry.resume();
         }
       }
+      await Promise.all(this.#durable);
     } catch (error) {
+      await Promise.allSettled(this.#durable);
       signal.throwIfAborted();
       if (error instanceof EngineError) throw error;
       throw new EngineError('invalidArgument', `Cannot load the archive: ${messageOf(error)}`, { cause: error });
@@ -68,8 +72,9 @@ export class ArchiveFiles {
   }
 
   async #store(entry: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<ArchiveFile> {
-    const { digest, size } = await this.context.blobs.ingest(entry, { signal });
+    const { blob: { digest, size }, durable } = await this.context.blobs.ingestAhead(entry, { signal });
     this.lease.blobs.add(digest);
+    this.#durable.push(durable);
     return { blob: digest, size };
   }
 

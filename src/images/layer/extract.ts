@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
-import { asDigest, EngineError, errnoOf, messageOf, type DiffId, type IdMaps } from '../../base/index.ts';
+import { asDigest, EngineError, errnoOf, messageOf, relieveMemory, type DiffId, type IdMaps } from '../../base/index.ts';
 import { truncateFd } from '../../linux/index.ts';
 import { opaqueMark, whiteoutMetaPrefix, whiteoutPrefix } from './overlay-form.ts';
 import { joinPath, splitPath, targetPath } from './paths.ts';
@@ -67,6 +67,7 @@ export async function unpackTar(tar: AsyncIterable<Uint8Array>, writer: TreeWrit
       // Meanwhile the thread pool writes.
       hash.update(chunk);
       await taken;
+      relieveMemory(chunk.byteLength);
     }
     options.signal.throwIfAborted();
     const { bytes, entries } = unpacker.finish();

@@ -1,6 +1,6 @@
 import { open, rm, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { EngineError, Gate, isEngineError, messageOf, shortId } from '../../base/index.ts';
+import { EngineError, Gate, isEngineError, messageOf, relieveMemory, shortId } from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
 import type { BlobStore } from '../store/blobs.ts';
 import { diskError } from '../store/blobs.ts';
@@ -152,6 +152,7 @@ async function fetchRest(
         );
       }
       hash.update(chunk);
+      relieveMemory(chunk.byteLength);
       for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
       received += chunk.byteLength;
       onProgress(received);

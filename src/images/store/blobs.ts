@@ -3,7 +3,7 @@ import { createReadStream, readdirSync, renameSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, shortId } from '../../base/index.ts';
+import { EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, relieveMemory, shortId } from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
 import { blobBytesMax } from '../limits.ts';
 
@@ -93,10 +93,25 @@ export class BlobStore {
    * @throws invalidArgument when the content does not hash to `expected`; tooLarge; resourceExhausted on a full disk.
    */
   async ingest(source: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<StoredBlob> {
+    const { blob, durable } = await this.ingestAhead(source, options);
+    await durable;
+    return blob;
+  }
+
+  /**
+   * As `ingest`, but gives the digest when the source is read to its end; the blob is there, and on disk, only when `durable` resolves. A
+   * disk that is slow to flush then does not keep the rest of an archive waiting. `durable` never rejects unnoticed: it must be awaited.
+   */
+  async ingestAhead(source: AsyncIterable<Uint8Array>, options: IngestOptions): Promise<{ blob: StoredBlob; durable: Promise<void> }> {
     const temporary = this.#temporaryPath();
     const limitBytes = options.limitBytes ?? blobBytesMax;
     const hash = new Bun.CryptoHasher('sha256');
     let size = 0;
+    const abandon = async (error: unknown): Promise<never> => {
+      await this.#dropTemporary(temporary);
+      options.signal.throwIfAborted();
+      throw diskError(error);
+    };
     try {
       const file = await open(temporary, 'wx', 0o600);
       try {
@@ -105,22 +120,25 @@ export class BlobStore {
           size += chunk.byteLength;
           if (size > limitBytes) throw new EngineError('tooLarge', `Cannot store a blob of more than ${limitBytes} bytes`);
           hash.update(chunk);
+          relieveMemory(chunk.byteLength);
           for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
         }
-        await file.sync();
-      } finally {
+      } catch (error) {
         await file.close();
+        throw error;
       }
+      const flushed = file.sync().finally(() => file.close());
+      flushed.catch(() => undefined);
       const digest = asDigest(`sha256:${hash.digest('hex')}`);
       if (options.expected !== undefined && options.expected !== digest) {
+        await flushed;
         throw new EngineError('invalidArgument', `Cannot store blob ${options.expected}: its content hashes to ${digest}`);
       }
-      this.adopt(temporary, digest, size);
-      return { digest, size };
+      const durable = flushed.then(() => this.adopt(temporary, digest, size)).catch(abandon);
+      durable.catch(() => undefined);
+      return { blob: { digest, size }, durable };
     } catch (error) {
-      await this.#dropTemporary(temporary);
-      options.signal.throwIfAborted();
-      throw diskError(error);
+      return await abandon(error);
     }
   }
 
