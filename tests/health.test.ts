@@ -89,6 +89,20 @@ test('a probe that takes too long fails and is killed, with what it wrote; rule 
   await daemon.ok(['rm', 'revived']);
 });
 
+test('a probe that takes too long is killed with all that it started, while the container goes on', async () => {
+  const probe = 'sleep 777 & wait';
+  const options = ['--health-interval', '1s', '--health-timeout', '1s', '--health-retries', '100'];
+  await daemon.ok(['run', '-d', '--name', 'lingers', ...options, '--health-cmd', probe, 'busybox', 'sleep', '1000']);
+  await waitUntil('a probe to time out', async () => (await entries('lingers')).length > 0);
+  await daemon.ok(['pause', 'lingers']);
+  await daemon.ok(['unpause', 'lingers']);
+  // Those that were overdue, or paused away, are gone: at most the one of the probe that runs now is seen.
+  const sleepers = async () => (await daemon.ok(['top', 'lingers', '-o', 'pid,args'])).split('\n').filter((line) => line.endsWith(' sleep 777'));
+  await waitUntil('three probes', async () => (await entries('lingers')).length >= 3);
+  await waitUntil('one probe at a time', async () => (await sleepers()).length <= 1);
+  await daemon.ok(['rm', '-f', 'lingers']);
+});
+
 test('start period: failures do not count, a success ends it', async () => {
   await start('period', '--health-start-period', '1000s', '--health-start-interval', '100ms', '--health-retries', '1');
   await waitUntil('three probes', async () => (await entries('period')).length >= 3);

@@ -107,6 +107,7 @@ export class ExecRegistry {
       process: this.#process(container, config, { tty: false, sink: output }),
       openStdin: false,
       sink: output,
+      isProbe: true,
       signal,
     });
     return handle.exit;

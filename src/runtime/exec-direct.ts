@@ -1,10 +1,10 @@
 import { closeSync } from 'node:fs';
-import { constants } from 'node:os';
 import { EngineError, type OutputSink, type OutputStream, type ProcessSession } from '../base/index.ts';
-import { makePipe, processStartTime, signalProcess } from '../linux/index.ts';
+import { makePipe } from '../linux/index.ts';
 import { readPidFile } from './bundle.ts';
 import type { ExecJob } from './exec.ts';
 import { runtimeFailure } from './failure.ts';
+import { killExec } from './kill-exec.ts';
 import { childEnvironment, stopSignal } from './run-command.ts';
 import type { ExecHandle } from './types.ts';
 
@@ -31,13 +31,15 @@ export async function execDirect(job: ExecJob, sink: OutputSink): Promise<ExecHa
   const readers = [new PipeReader(output.read, 1, relay), new PipeReader(errors.read, 2, relay)];
   const stdin = request.openStdin ? new PipeWriter(input.write) : undefined;
   if (!stdin) closeSync(input.write);
+  if (request.isProbe) return probeOf(job, child, readers, relay);
   const stop = stopSignal({ timeoutMs: startTimeoutMs, signal: request.signal });
   try {
     const pid = await waitForStart(job, child.exited, stop.promise);
     if (typeof pid !== 'number') {
       child.kill('SIGKILL');
       await child.exited;
-      endStarted(job);
+      // Nobody waits for a process that the runtime started in its last moment.
+      killExec(job);
       throw pid;
     }
     if (pid === 0) {
@@ -84,11 +86,28 @@ interface Pipe {
   write: number;
 }
 
-/** Nobody waits for a process that the runtime started in its last moment. */
-function endStarted(job: ExecJob): void {
-  const pid = readPidFile(job.pidFile);
-  const startTime = pid === undefined ? undefined : processStartTime(pid);
-  if (pid !== undefined && startTime !== undefined) signalProcess(pid, startTime, constants.signals.SIGKILL);
+/** Without a look at when the process starts: its end says whether it did. */
+function probeOf(job: ExecJob, child: Child, readers: PipeReader[], relay: Relay): ExecHandle {
+  const { args, cwd } = job.request.process;
+  const { signal } = job.request;
+  relay.openAtOnce();
+  const kill = (): void => {
+    if (!killExec(job)) child.kill('SIGKILL');
+  };
+  if (signal?.aborted) kill();
+  signal?.addEventListener('abort', kill, { once: true });
+  const exit = child.exited.then(async (code) => {
+    signal?.removeEventListener('abort', kill);
+    // Nobody waits for a process that the runtime started in its last moment.
+    if (signal?.aborted) killExec(job);
+    const hasStarted = readPidFile(job.pidFile) !== undefined;
+    await Promise.all(readers.map((reader) => reader.finish(lateOutputMs)));
+    relay.end();
+    if (!hasStarted) throw runtimeFailure(relay.heldErrors(), { action: 'exec', args, cwd });
+    return code;
+  });
+  const session: ProcessSession = { writeInput: () => undefined, closeInput() {}, detach() {}, closed: exit.then(() => undefined, () => undefined) };
+  return { pid: 0, session, exit, resize() {} };
 }
 
 /** The pid; 0 when the runtime ended without having started anything; an error when nobody waits any more. */
@@ -143,6 +162,7 @@ class Relay {
   #heldBytes = 0;
   #opened = Promise.withResolvers<void>();
   #isOpen = false;
+  #keeps = false;
   #sink: OutputSink | undefined;
 
   constructor(sink: OutputSink) {
@@ -150,11 +170,19 @@ class Relay {
   }
 
   write(stream: OutputStream, chunk: Uint8Array): Promise<void> | undefined {
+    const holds = stream === 2 && this.#heldBytes < errorTextLimitBytes;
+    if (holds && (this.#keeps || !this.#isOpen)) {
+      this.#held.push(chunk.slice());
+      this.#heldBytes += chunk.length;
+    }
     if (this.#isOpen) return this.#sink?.write(stream, chunk);
-    if (stream === 1 || this.#heldBytes >= errorTextLimitBytes) return this.#opened.promise.then(() => this.#sink?.write(stream, chunk));
-    this.#held.push(chunk.slice());
-    this.#heldBytes += chunk.length;
-    return undefined;
+    return holds ? undefined : this.#opened.promise.then(() => this.#sink?.write(stream, chunk));
+  }
+
+  /** Standard error is passed on and kept, until what is kept is much. */
+  openAtOnce(): void {
+    this.#keeps = true;
+    this.#openNow();
   }
 
   open(): void {

@@ -197,6 +197,11 @@ export interface ExecRequest {
   openStdin: boolean;
   /** Where output goes; undefined: detached, output dropped. */
   sink: OutputSink | undefined;
+  /**
+   * A health check, which must cost little and may run for ever: nobody asks for its pid (it is 0), and the abort of `signal` kills all
+   * that it started.
+   */
+  isProbe?: boolean;
   signal?: AbortSignal;
 }
 
