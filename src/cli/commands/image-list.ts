@@ -78,6 +78,7 @@ function imageRow(image: unknown, { repository, tag, digest }: ImageName, whole:
     const value = numberAt(image, field);
     return value < 0 ? 'N/A' : show(value);
   };
+  // What a table does not show is not worked out: a host may have thousands of images.
   return {
     // The image whose tag moved is shown as none, even where its repository is known.
     Ref: tag === none ? none : `${repository}:${tag}`,
@@ -88,9 +89,27 @@ function imageRow(image: unknown, { repository, tag, digest }: ImageName, whole:
     get CreatedAt() {
       return goTime(created);
     },
-    GuideSize: spacedSize(size), CreatedSince: ago(created),
-    Size: humanSize(size), VirtualSize: humanSize(size), SharedSize: optional('SharedSize', humanSize),
-    UniqueSize: optional('SharedSize', (shared) => humanSize(size - shared)), Containers: optional('Containers', String),
+    get GuideSize() {
+      return spacedSize(size);
+    },
+    get CreatedSince() {
+      return ago(created);
+    },
+    get Size() {
+      return humanSize(size);
+    },
+    get VirtualSize() {
+      return humanSize(size);
+    },
+    get SharedSize() {
+      return optional('SharedSize', humanSize);
+    },
+    get UniqueSize() {
+      return optional('SharedSize', (shared) => humanSize(size - shared));
+    },
+    get Containers() {
+      return optional('Containers', String);
+    },
   };
 }
 
