@@ -22,8 +22,10 @@ test('input from a pipe ends the shell (guide 1.3.1.3: the original hangs), for 
   await daemon.ok(['create', '-i', '--name', 'later', 'busybox', 'sh']);
   expect((await daemon.isula(['start', '-ai', 'later'], { input: 'echo started; exit 4\n' }))).toMatchObject({ code: 4, stdout: 'started\n' });
   // A command that ends before its input does.
-  const early = await daemon.isula([...run, '-i', 'busybox', 'head', '-c', '5'], { input: 'x'.repeat(2_000_000) });
-  expect([early.code, early.stdout]).toEqual([0, 'xxxxx']);
+  for (let round = 0; round < 8; round++) {
+    const early = await daemon.isula([...run, '-i', 'busybox', 'head', '-c', '5'], { input: 'x'.repeat(2_000_000) });
+    expect([round, early.code, early.stdout]).toEqual([round, 0, 'xxxxx']);
+  }
 });
 
 test('-a chooses streams; -d prints the id; output after the end of the process\'s children is not waited for', async () => {

@@ -49,7 +49,7 @@ export function cString(text: PathArg): Buffer {
 
 /** Gives a call's result, or throws the error that -1 stands for. */
 export function check(result: number | bigint, syscall: string, path?: PathArg): number {
-  if (result === -1) {
+  if (result === -1 || result === -1n) {
     const number = errno();
     throw new SyscallError(number, syscall, path === undefined ? undefined : pathText(path));
   }

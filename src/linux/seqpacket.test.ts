@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
-import { closeSync, readdirSync } from 'node:fs';
-import { connectFd, makePipe, makeSocketPair } from './index.ts';
+import { closeSync, readdirSync, writeSync } from 'node:fs';
+import { connectFd, duplicateFd, makePipe, makeSocketPair, receivePending } from './index.ts';
+import { check, openLibc } from './libc.ts';
 
 /** Faults of Bun that this house works around: should one of these fail, look at docs/architecture.md first. */
 
@@ -39,4 +40,23 @@ test('Bun: a socket pair to a child gives all data before its close', async () =
   await ended.promise;
   await child.exited;
   expect(text).toBe('first\nsecond\n');
+});
+
+test('Bun: a peer that closes with our data unread takes its last packets with it; a second descriptor still has them', async () => {
+  const [AF_UNIX, SOCK_SEQPACKET] = [1, 5];
+  const fds = new Int32Array(2);
+  check(openLibc({ socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' } }).socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 'socketpair');
+  const [ours = -1, theirs = -1] = fds;
+  const last = duplicateFd(ours);
+  const seen: string[] = [];
+  const closed = Promise.withResolvers<void>();
+  const socket = await connectFd(ours, { data: (_socket, packet) => void seen.push(packet.toString()), close: () => closed.resolve() });
+  socket.write('unread');
+  writeSync(theirs, 'one');
+  writeSync(theirs, 'two');
+  closeSync(theirs);
+  await closed.promise;
+  for (const packet of receivePending(last, 8)) seen.push(Buffer.from(packet).toString());
+  closeSync(last);
+  expect(seen).toEqual(['one', 'two']);
 });

@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { errnoOf } from '../base/index.ts';
 import { check, cString, openLibc } from './libc.ts';
 import { O_CLOEXEC, O_PATH } from './openat2.ts';
 
@@ -7,12 +8,18 @@ const libc = openLibc({
   socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
   connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   shutdown: { args: ['i32', 'i32'], returns: 'i32' },
+  fcntl: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+  recv: { args: ['i32', 'ptr', 'usize', 'i32'], returns: 'i64' },
 });
 
 const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 const SOCK_NONBLOCK = 0o4000;
 const SHUT_WR = 1;
+const F_DUPFD_CLOEXEC = 1030;
+const MSG_DONTWAIT = 0x40;
+/** More packets than a socket's buffer holds. */
+const pendingPacketsMax = 4096;
 /** sizeof(sun_path) of unix(7), its final NUL included. */
 const socketPathLimitBytes = 108;
 
@@ -43,4 +50,30 @@ export function connectSeqpacket(path: string): number {
 /** Half-close: the peer reads the end of our data, and we go on reading. */
 export function shutdownWrite(fd: number): void {
   check(libc.shutdown(fd, SHUT_WR), 'shutdown');
+}
+
+/** A second descriptor of the same file, close-on-exec. */
+export function duplicateFd(fd: number): number {
+  return check(libc.fcntl(fd, F_DUPFD_CLOEXEC, 0), 'fcntl');
+}
+
+/**
+ * The packets that a socket still holds, without waiting. A peer that closes with our data unread leaves an error before its own last
+ * packets (unix(7): ECONNRESET); they are read past it.
+ */
+export function receivePending(fd: number, packetBytesMax: number): Uint8Array[] {
+  const packets: Uint8Array[] = [];
+  let wasReset = false;
+  while (packets.length < pendingPacketsMax) {
+    const buffer = new Uint8Array(packetBytesMax);
+    try {
+      const size = check(libc.recv(fd, buffer, buffer.length, MSG_DONTWAIT), 'recv');
+      if (size === 0) return packets;
+      packets.push(buffer.subarray(0, size));
+    } catch (error) {
+      if (errnoOf(error) !== 'ECONNRESET' || wasReset) return packets;
+      wasReset = true;
+    }
+  }
+  return packets;
 }

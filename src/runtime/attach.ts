@@ -1,6 +1,7 @@
+import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf, type OutputSink, type ProcessSession } from '../base/index.ts';
-import { connectFd, connectSeqpacket, processStat } from '../linux/index.ts';
+import { connectFd, connectSeqpacket, duplicateFd, processStat, receivePending } from '../linux/index.ts';
 import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
 
 /**
@@ -10,6 +11,7 @@ import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
 const stdoutMark = 2;
 const stderrMark = 3;
 const inputPacketLimitBytes = 32768;
+const outputPacketLimitBytes = 8192 + 1;
 /** conmon listens with a short queue: so often, and so far apart, a full one is tried again. */
 const connectTries = 500;
 const connectPauseMs = 2;
@@ -30,6 +32,11 @@ interface PacketSocket {
 /** One connection to conmon. Its sink can be changed, so that a connection may outlive its session. */
 class Connection {
   #socket: PacketSocket | undefined;
+  /**
+   * The same socket. A process that ends before it read all its input leaves its last output behind an error, at which Bun 1.4.5 closes
+   * what it has without reading on.
+   */
+  #last: number | undefined;
   #sink: OutputSink | undefined;
   #blocked: Promise<void> | undefined;
   #onDrain: (() => void) | undefined;
@@ -54,6 +61,7 @@ class Connection {
   async open(path: string, sink: OutputSink): Promise<void> {
     this.#sink = sink;
     const fd = await connectPatiently(path);
+    this.#last = duplicateFd(fd);
     this.#socket = await connectFd(fd, {
       data: (_socket, packet) => this.#deliver(packet),
       drain: () => this.#drained(),
@@ -75,7 +83,7 @@ class Connection {
     // A packet that was on its way when reading paused waits its turn.
     const wait = this.#blocked ? this.#blocked.then(() => this.#sink?.write(stream, data)) : this.#sink.write(stream, data);
     if (wait === undefined) return;
-    if (!this.#blocked) this.#socket?.pause();
+    if (!this.#blocked && !this.#done) this.#socket?.pause();
     this.#watchStuck();
     const blocked = wait.catch(() => this.setSink(undefined)).then(() => {
       if (this.#blocked === blocked) this.#unblock();
@@ -115,6 +123,7 @@ class Connection {
     this.#done = true;
     this.#socket?.end();
     this.#drained();
+    this.#takeLast();
     const finish = (): void => {
       this.#sink?.end();
       this.#finished.resolve();
@@ -122,6 +131,13 @@ class Connection {
     const blocked = this.#blocked;
     if (blocked) void blocked.then(finish);
     else finish();
+  }
+
+  #takeLast(): void {
+    if (this.#last === undefined) return;
+    if (this.#sink !== undefined) for (const packet of receivePending(this.#last, outputPacketLimitBytes)) this.#deliver(packet);
+    closeSync(this.#last);
+    this.#last = undefined;
   }
 
   /** Input in the order of the calls; a promise when conmon takes no more at once. */
