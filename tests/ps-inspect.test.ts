@@ -89,7 +89,7 @@ test('inspect: the fields of the guide (1.3.1.10), in their forms', async () => 
     Id: ids['web'], Path: 'sleep', Args: ['1000'], RestartCount: 0,
     State: { Status: 'running', Running: true, Paused: false, Restarting: false, ExitCode: 0, Error: '' },
     HostConfig: {
-      NetworkMode: 'none', Memory: 33_554_432, Runtime: 'lcr', ShmSize: 67_108_864, AutoRemove: false, ReadonlyRootfs: false, Privileged: false,
+      NetworkMode: 'none', LogConfig: { Type: 'json-file' }, Memory: 33_554_432, Runtime: 'lcr', ShmSize: 67_108_864, AutoRemove: false, ReadonlyRootfs: false, Privileged: false,
       SystemContainer: false, UserRemap: '', HookSpec: '', EnvTargetFile: '', ExternalRootfs: '', FilesLimit: 0, Hugetlbs: [], NsChangeFiles: [],
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, CapAdd: [], CapDrop: [], Dns: [], Ulimits: [],
     },

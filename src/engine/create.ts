@@ -104,11 +104,15 @@ function resolveImage(ctx: EngineContext, { config: { Image: reference }, platfo
   throw new EngineError('notFound', `No such image: ${reference} of platform ${wanted}: the one that is here is of ${here}`);
 }
 
-/** Fills what the daemon decides: runtime, shared memory, network. */
+/** Fills what the daemon decides: runtime, shared memory, network, log driver. */
 function completeHostConfig(ctx: EngineContext, asked: HostConfig): HostConfig {
   const runtime = ctx.runtime.resolveRuntime(asked.Runtime === '' ? ctx.options.defaultRuntime : asked.Runtime).name;
   const network = asked.NetworkMode === '' || asked.NetworkMode === 'default' ? 'none' : asked.NetworkMode;
-  return { ...asked, Runtime: runtime, NetworkMode: network, ShmSize: asked.ShmSize === 0 ? defaultShmBytes : asked.ShmSize };
+  const driver = asked.LogConfig.Type || ctx.options.containerLog.Type;
+  return {
+    ...asked, Runtime: runtime, NetworkMode: network, ShmSize: asked.ShmSize === 0 ? defaultShmBytes : asked.ShmSize,
+    LogConfig: { ...asked.LogConfig, Type: driver },
+  };
 }
 
 /** Containers whose namespaces are shared must exist now; they must run when this one starts. */
