@@ -272,3 +272,12 @@ test('the log of what ran through all of it has every line once', async () => {
   const lines = (await daemon.ok(['logs', 'witness'])).split('\n');
   expect(lines).toEqual(Array.from({ length: round }, (_, index) => `round ${index + 1}`));
 });
+
+test('the layers of an image that was removed by force go with its last container', async () => {
+  await importOther();
+  await daemon.ok(['create', '--name', 'box', 'other:1', 'true']);
+  await daemon.ok(['rmi', '-f', 'other:1']);
+  expect(await hasImage('other:1')).toBe(false);
+  await daemon.ok(['rm', 'box']);
+  await expectConsistent(daemon);
+});
