@@ -93,7 +93,8 @@ test('several clients see the same terminal; each may leave', async () => {
 
 test('without a terminal: outputs apart, input to the end, the exit status', async () => {
   // Created with -i and without -d: its input ends with the first client's (docker's StdinOnce).
-  await daemon.ok(['create', '-i', '--name', 'pipe', 'busybox', 'sh', '-c', 'while read line; do echo "got $line"; echo "err $line" >&2; done; exit 6']);
+  const script = 'while read line; do echo "got $line"; echo "err $line" >&2; done; exit 6';
+  await daemon.ok(['create', '-i', '--name', 'pipe', 'busybox', 'sh', '-c', script]);
   await daemon.ok(['start', 'pipe']);
   using client = daemon.background(['attach', 'pipe']);
   client.write('one\n');

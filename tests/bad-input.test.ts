@@ -1,6 +1,8 @@
 import { beforeAll, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { at, useDaemon, waitUntil } from './harness/index.ts';
+import { join } from 'node:path';
+import { at, dist, runCommand, useDaemon, waitUntil } from './harness/index.ts';
 
 const daemon = useDaemon();
 let sleeper = '';
@@ -29,7 +31,7 @@ const requests: [string, string, unknown, number, string][] = [
   ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { Memory: 1 } }, 400, '4MB'],
   ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { RestartPolicy: { Name: 'perhaps' } } }, 400, 'perhaps'],
   ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { Binds: ['relative:/x:ro:rw:z'] } }, 400, 'relative'],
-  ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { NetworkMode: 'container:nosuch' } }, 404, 'No such container: nosuch'],
+  ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { NetworkMode: 'container:nosuch' } }, 404, 'No such container'],
   ['POST', '/containers/create', { Image: 'busybox', Cmd: ['true'], HostConfig: { Runtime: 'nosuch' } }, 400, 'nosuch'],
   ['POST', '/containers/create', { Image: 'busybox', Entrypoint: [], Cmd: [], Env: ['=x'] }, 400, ''],
   ['POST', '/containers/create', [], 400, ''],
@@ -141,13 +143,15 @@ function hold(bytes: string): Promise<Socket> {
 
 test('500 connections that do nothing, or stop half way, keep nobody out; a container is run meanwhile', async () => {
   const beginnings = [
-    '', 'GET', 'GET /_ping HTTP/1.1\r\nHost: d\r\n', 'POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"Im',
+    '', 'GET', 'GET /_ping HTTP/1.1\r\nHost: d\r\n',
+    'POST /containers/create HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"Im',
     'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
   ];
   const sockets = await Promise.all(Array.from({ length: 500 }, (_, n) => hold(beginnings[n % beginnings.length] ?? '')));
   try {
     expect(await daemon.ok(['run', '--rm', 'busybox', 'echo', 'served'])).toBe('served');
-    const answers = await Promise.all(Array.from({ length: 200 }, () => daemon.http('GET', '/containers/json', { headers: { Connection: 'close' } })));
+    const ask = () => daemon.http('GET', '/containers/json', { headers: { Connection: 'close' } });
+    const answers = await Promise.all(Array.from({ length: 200 }, ask));
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
   } finally {
     for (const socket of sockets) socket.destroy();
@@ -171,4 +175,11 @@ test('half-closed and leaving clients: the answer still comes, and what was begu
   for (const socket of [...streams, events]) socket.destroy();
   await waitUntil('the streams to go', () => descriptors() < 100);
   expect(await daemon.ok(['exec', sleeper, 'echo', 'there'])).toBe('there');
+});
+
+test.skipIf(existsSync('/sys/fs/selinux/enforce'))('a daemon that is to use SELinux does not start where there is none', async () => {
+  const dir = join(daemon.dir, 'selinux');
+  const roots = ['-g', join(dir, 'graph'), '-S', join(dir, 'state'), '-p', join(dir, 'pid'), '-H', `unix://${join(dir, 'socket')}`];
+  const result = await runCommand([join(dist, 'isulad'), '--config-file', join(daemon.dir, 'daemon.json'), ...roots, '--selinux-enabled']);
+  expect([result.code, result.stderr]).toEqual([1, 'isulad: Cannot use selinux-enabled: SELinux is not enabled on this host\n']);
 });

@@ -37,7 +37,8 @@ for (const [number, client] of dockerClients().entries()) {
     const much = 'x'.repeat(2_000_000);
     expect((await daemon.docker(['run', '--rm', '-i', 'busybox', 'cat'], { client, input: much })).stdout === much).toBe(true);
     const table: [string[], number][] = [
-      [['run', '--rm', 'busybox', 'no-such-command'], 127], [['run', '--rm', 'busybox', '/etc'], 126], [['run', '--rm', '--pull', 'never', 'nosuch'], 125],
+      [['run', '--rm', 'busybox', 'no-such-command'], 127], [['run', '--rm', 'busybox', '/etc'], 126],
+      [['run', '--rm', '--pull', 'never', 'nosuch'], 125],
       [['run', '--rm', '--memory', '1', 'busybox'], 125], [['run', '-d', '-p', '80:80', 'busybox', 'true'], 125],
     ];
     for (const [args, code] of table) expect([args, (await docker(...args)).code]).toEqual([args, code]);
@@ -45,12 +46,15 @@ for (const [number, client] of dockerClients().entries()) {
   });
 
   test(`${client}: a container's life`, async () => {
-    const id = await ok('create', '--name', 'life', '-e', 'A=b', '-l', 'k=v', '--hostname', 'myhost', 'busybox', 'sh', '-c', 'echo out; echo err >&2; exec sleep 1000');
+    const options = ['-e', 'A=b', '-l', 'k=v', '--hostname', 'myhost'];
+    const id = await ok('create', '--name', 'life', ...options, 'busybox', 'sh', '-c', 'echo out; echo err >&2; exec sleep 1000');
     expect(await ok('start', 'life')).toBe('life');
     expect(await ok('ps', '--no-trunc', '--format', '{{.ID}} {{.Names}} {{.Image}} {{.State}} {{.Label "k"}}')).toBe(`${id} life busybox running v`);
     expect(await ok('ps', '-f', 'name=life', '-f', 'status=running', '-q')).toBe(id.slice(0, 12));
-    expect(await ok('inspect', '-f', '{{.State.Status}} {{.Name}} {{.Config.Hostname}} {{.HostConfig.NetworkMode}}', 'life')).toBe('running /life myhost none');
-    expect(await ok('exec', '-e', 'C=d', '-w', '/tmp', '-u', '1:1', 'life', 'sh', '-c', 'echo $A $C $PWD $(id -u) $(hostname)')).toBe('b d /tmp 1 myhost');
+    const format = '{{.State.Status}} {{.Name}} {{.Config.Hostname}} {{.HostConfig.NetworkMode}}';
+    expect(await ok('inspect', '-f', format, 'life')).toBe('running /life myhost none');
+    const facts = ['sh', '-c', 'echo $A $C $PWD $(id -u) $(hostname)'];
+    expect(await ok('exec', '-e', 'C=d', '-w', '/tmp', '-u', '1:1', 'life', ...facts)).toBe('b d /tmp 1 myhost');
     expect((await daemon.docker(['exec', '-i', 'life', 'cat'], { client, input: 'in\n' })).stdout).toBe('in\n');
     const failed = await docker('exec', 'life', 'sh', '-c', 'exit 9');
     expect([failed.code, (await docker('exec', 'life', 'no-such-command')).code]).toEqual([9, 127]);

@@ -36,12 +36,14 @@ test('events: a container\'s whole life, in order, live and afterwards', async (
   await daemon.ok(['kill', 'life']);
   await daemon.ok(['rename', 'life', 'afterlife']);
   await daemon.ok(['rm', 'afterlife']);
-  const wanted = ['create', 'start', 'exec_create: true', 'exec_start: true', 'exec_die', 'pause', 'unpause', 'kill', 'die', 'stop', 'start', 'restart',
-    'kill', 'die', 'rename', 'destroy'];
+  const wanted = ['create', 'start', 'exec_create: true', 'exec_start: true', 'exec_die', 'pause', 'unpause', 'kill', 'die', 'stop', 'start',
+    'restart', 'kill', 'die', 'rename', 'destroy'];
   expect((await daemon.ok([...past, '-n', id, '--format', '{{.Action}}'])).split('\n')).toEqual(wanted);
   expect((await live).map((line) => at(line, 'Action'))).toEqual(wanted);
   const die = JSON.parse(await daemon.ok([...past, '-n', id, '-f', 'event=die', '--format', 'json']).then((text) => text.split('\n')[0] ?? ''));
-  expect(die).toMatchObject({ Type: 'container', Action: 'die', scope: 'local', Actor: { ID: id, Attributes: { exitCode: '137', image: 'busybox', name: 'life' } } });
+  expect(die).toMatchObject({
+    Type: 'container', Action: 'die', scope: 'local', Actor: { ID: id, Attributes: { exitCode: '137', image: 'busybox', name: 'life' } },
+  });
 });
 
 test('events: filters, and limits in time', async () => {
@@ -49,7 +51,10 @@ test('events: filters, and limits in time', async () => {
   await daemon.ok(['run', '--name', 'two', 'busybox', 'true']);
   await daemon.ok(['tag', 'busybox', 'tagged:1']);
   await daemon.ok(['rmi', 'tagged:1']);
-  const actions = async (...filters: string[]) => (await daemon.ok([...past, ...filters.flatMap((filter) => ['-f', filter]), '--format', '{{.Type}}:{{.Action}}'])).split('\n');
+  const actions = async (...filters: string[]): Promise<string[]> => {
+    const flags = filters.flatMap((filter) => ['-f', filter]);
+    return (await daemon.ok([...past, ...flags, '--format', '{{.Type}}:{{.Action}}'])).split('\n');
+  };
   expect(await actions('container=one', 'event=start', 'event=die')).toEqual(['container:start', 'container:die']);
   expect(await actions('label=k=v', 'event=create')).toEqual(['container:create']);
   expect(await actions('type=image', 'event=tag', 'event=untag')).toEqual(['image:tag', 'image:untag']);
@@ -72,11 +77,13 @@ test('events: a follower sees what happens after it came', async () => {
   });
   await daemon.ok(['run', '--rm', '--name', 'seen', 'busybox', 'true']);
   await follower.waitFor('destroy seen\n');
-  expect(follower.stdout.split('\n').filter((line) => line.endsWith(' seen'))).toEqual(['create seen', 'attach seen', 'start seen', 'die seen', 'destroy seen']);
+  const seen = follower.stdout.split('\n').filter((line) => line.endsWith(' seen'));
+  expect(seen).toEqual(['create seen', 'attach seen', 'start seen', 'die seen', 'destroy seen']);
 });
 
 test('stats: the figures of the cgroup, for those that run, for all, and as a stream', async () => {
-  await daemon.ok(['run', '-d', '--name', 'busy', '-m', '64m', '--pids-limit', '20', 'busybox', 'sh', '-c', 'head -c 20000000 /dev/zero > /dev/shm/f; echo ready; while :; do :; done']);
+  const script = 'head -c 20000000 /dev/zero > /dev/shm/f; echo ready; while :; do :; done';
+  await daemon.ok(['run', '-d', '--name', 'busy', '-m', '64m', '--pids-limit', '20', 'busybox', 'sh', '-c', script]);
   await daemon.ok(['create', '--name', 'idle', 'busybox', 'true']);
   await waitUntil('its memory', async () => (await daemon.isula(['logs', 'busy'])).stdout.includes('ready'));
   const format = '{{.Name}}|{{.CPUPerc}}|{{.MemUsage}}|{{.MemPerc}}|{{.PIDs}}';
@@ -114,7 +121,8 @@ test('top: the processes as the host sees them, in the columns that ps is asked 
   expect(own[0]).toEqual(['PID', 'COMMAND']);
   expect(own).toContainEqual([pid, 'sleep', '1002']);
   expect((await daemon.ok(['top', 'procs', 'aux'])).split('\n')[0]).toMatch(/^USER +PID +%CPU/);
-  expect((await daemon.http('GET', '/containers/procs/top?ps_args=-ef')).json()).toMatchObject({ Titles: expect.arrayContaining(['PID']), Processes: [{}, {}] });
+  const listed = (await daemon.http('GET', '/containers/procs/top?ps_args=-ef')).json();
+  expect(listed).toMatchObject({ Titles: expect.arrayContaining(['PID']), Processes: [{}, {}] });
   // Without a column of pids the rows could not be told apart.
   for (const wrong of ['-o comm', '--no-such-option', '-o pid,nosuch', '; id']) {
     const answer = await daemon.http('GET', `/containers/procs/top?ps_args=${encodeURIComponent(wrong)}`);

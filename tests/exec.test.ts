@@ -75,7 +75,9 @@ test('-d returns at once; its end and status are told by events and inspect', as
   expect(await daemon.ok(['exec', '-d', name, 'sh', '-c', 'until [ -e /tmp/go ]; do sleep 0.05; done; exit 5'])).toBe('');
   const running = at((await daemon.http('GET', `/containers/${name}/json`)).json(), 'ExecIDs');
   const execId = at(running, 0);
-  expect(await execInspect(execId)).toMatchObject({ Running: true, ExitCode: null, ContainerID: id, OpenStdin: false, ProcessConfig: { entrypoint: 'sh' } });
+  expect(await execInspect(execId)).toMatchObject({
+    Running: true, ExitCode: null, ContainerID: id, OpenStdin: false, ProcessConfig: { entrypoint: 'sh' },
+  });
   await shell('touch /tmp/go');
   await waitUntil('the end of the exec', async () => at(await execInspect(execId), 'Running') === false);
   expect(await execInspect(execId)).toMatchObject({ ExitCode: 5 });
@@ -90,7 +92,8 @@ test('a terminal: the size it has at the start and after a change, TERM, HOME', 
   const size = await daemon.http('POST', `/containers/${name}/exec`, { json: { Cmd: ['sh'], Tty: true, AttachStdin: true, AttachStdout: true } });
   const execId = String(at(size.json(), 'Id'));
   const connection = daemon.raw([
-    `POST /v1.42/exec/${execId}/start HTTP/1.1`, 'Host: d', 'Connection: Upgrade', 'Upgrade: tcp', 'Content-Type: application/json', 'Content-Length: 40', '',
+    `POST /v1.42/exec/${execId}/start HTTP/1.1`, 'Host: d', 'Connection: Upgrade', 'Upgrade: tcp',
+    'Content-Type: application/json', 'Content-Length: 40', '',
     '{"Detach":false,"Tty":true,"X":"123456"}',
   ].join('\r\n') + 'until stty size | grep "33 99"; do sleep 0.05; done; echo $TERM; exit\n');
   await waitUntil('the exec to run', async () => at(await execInspect(execId), 'Running') === true);
@@ -103,7 +106,8 @@ test('a terminal: the size it has at the start and after a change, TERM, HOME', 
 test('once the output has ended the exit code is known: docker\'s command line asks once', async () => {
   for (let round = 0; round < 20; round++) {
     const Tty = round % 2 === 0;
-    const made = await daemon.http('POST', `/containers/${name}/exec`, { json: { Cmd: ['sh', '-c', 'exit 6'], Tty, AttachStdout: true, AttachStderr: true } });
+    const config = { Cmd: ['sh', '-c', 'exit 6'], Tty, AttachStdout: true, AttachStderr: true };
+    const made = await daemon.http('POST', `/containers/${name}/exec`, { json: config });
     const execId = String(at(made.json(), 'Id'));
     await daemon.http('POST', `/exec/${execId}/start`, { json: { Detach: false, Tty } });
     expect(await execInspect(execId)).toMatchObject({ Running: false, ExitCode: 6 });

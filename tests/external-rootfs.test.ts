@@ -47,7 +47,8 @@ test('a directory: written in place, kept by rm, users of the host (guide 1.3.1.
 test('what is none: missing, a file, relative, a start after it went', async () => {
   const file = join(daemon.dir, 'file');
   writeFileSync(file, '');
-  for (const [path, message] of [['/no/such/root', 'no such file'], [file, 'neither a directory nor a block device'], ['relative', 'absolute']] as const) {
+  const wrong = [['/no/such/root', 'no such file'], [file, 'neither a directory nor a block device'], ['relative', 'absolute']] as const;
+  for (const [path, message] of wrong) {
     const result = await daemon.isula(['create', '--external-rootfs', path, 'none', 'sh']);
     expect([path, result.code === 0, result.stderr]).toEqual([path, false, expect.stringContaining(message)]);
   }

@@ -201,15 +201,3 @@ test('restart policies: on-failure stops at its limit, always goes on, a stop by
   }
   expect((await daemon.isula(['run', '--rm', '--restart', 'always', 'busybox', 'true'])).code).toBe(125);
 });
-
-test('the daemon\'s start brings back what the policies want', async () => {
-  const policies = { keep: 'always', until: 'unless-stopped', quiet: 'unless-stopped', none: 'no' };
-  for (const [name, policy] of Object.entries(policies)) await run('--name', name, '--restart', policy, 'busybox', 'sleep', '1000');
-  await daemon.ok(['stop', '-t', '0', 'quiet']);
-  const pids = await Promise.all(['keep', 'until', 'none'].map(async (name) => Number(at(await state(name), 'Pid'))));
-  await daemon.kill();
-  // Their ends come while no daemon looks.
-  for (const pid of pids) process.kill(pid, 'SIGKILL');
-  await daemon.start();
-  await Promise.all([isIn('keep', 'running'), isIn('until', 'running'), isIn('quiet', 'exited'), isIn('none', 'exited')]);
-});

@@ -93,7 +93,8 @@ test('a restarted container goes on in its log; -f stays over the restarts of a 
   await ran('twice', [], 'echo run; sleep 0.05');
   await daemon.ok(['start', '-a', 'twice']);
   expect((await logs('twice')).stdout).toBe('run\nrun\n');
-  await daemon.ok(['create', '--name', 'policy', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', 'echo begin; until [ -e /go ]; do sleep 0.02; done; exit 1']);
+  const script = 'echo begin; until [ -e /go ]; do sleep 0.02; done; exit 1';
+  await daemon.ok(['create', '--name', 'policy', '--restart', 'on-failure:2', 'busybox', 'sh', '-c', script]);
   await daemon.ok(['start', 'policy']);
   using follower = daemon.background(['logs', '-f', 'policy']);
   await follower.waitFor('begin');

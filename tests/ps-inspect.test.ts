@@ -5,7 +5,8 @@ const daemon = useDaemon();
 const ids: Record<string, string> = {};
 
 beforeAll(async () => {
-  ids['web'] = await daemon.ok(['run', '-d', '--name', 'web', '-l', 'tier=front', '-l', 'app=shop', '-e', 'A=b', '-m', '32m', 'busybox', 'sleep', '1000']);
+  const options = ['-l', 'tier=front', '-l', 'app=shop', '-e', 'A=b', '-m', '32m'];
+  ids['web'] = await daemon.ok(['run', '-d', '--name', 'web', ...options, 'busybox', 'sleep', '1000']);
   ids['gone'] = await daemon.ok(['run', '-d', '--name', 'gone', '-l', 'tier=back', 'busybox', 'sh', '-c', 'exit 3']);
   await daemon.ok(['wait', 'gone']);
   ids['made'] = await daemon.ok(['create', '--name', 'made', '--net', 'host', 'busybox', 'echo', 'a "quoted" word']);
@@ -89,7 +90,8 @@ test('inspect: the fields of the guide (1.3.1.10), in their forms', async () => 
     Id: ids['web'], Path: 'sleep', Args: ['1000'], RestartCount: 0,
     State: { Status: 'running', Running: true, Paused: false, Restarting: false, ExitCode: 0, Error: '' },
     HostConfig: {
-      NetworkMode: 'none', LogConfig: { Type: 'json-file' }, Memory: 33_554_432, Runtime: 'lcr', ShmSize: 67_108_864, AutoRemove: false, ReadonlyRootfs: false, Privileged: false,
+      NetworkMode: 'none', LogConfig: { Type: 'json-file' }, Memory: 33_554_432,
+      Runtime: 'lcr', ShmSize: 67_108_864, AutoRemove: false, ReadonlyRootfs: false, Privileged: false,
       SystemContainer: false, UserRemap: '', HookSpec: '', EnvTargetFile: '', ExternalRootfs: '', FilesLimit: 0, Hugetlbs: [], NsChangeFiles: [],
       RestartPolicy: { Name: 'no', MaximumRetryCount: 0 }, CapAdd: [], CapDrop: [], Dns: [], Ulimits: [],
     },
@@ -110,7 +112,8 @@ test('inspect: formats, several things, what is missing, sizes, the time limit',
   expect(await daemon.ok(['inspect', '-f', '{{json .State.ExitCode}}', 'gone', 'web'])).toBe('3\n0');
   expect(await daemon.ok(['inspect', '-f', '{{range .Config.Env}}[{{.}}]{{end}}', 'web'])).toContain('[A=b]');
   expect(await daemon.ok(['inspect', '-f', '{{index .Config.Labels "tier"}} {{.Config.Labels.app}}', 'web'])).toBe('front shop');
-  expect(await daemon.ok(['inspect', '-f', '{{index .Config.Cmd 1}} {{.HostConfig.Memory}} {{printf "%T" .HostConfig.Privileged}}', 'web'])).toBe('1000 33554432 bool');
+  const mixed = '{{index .Config.Cmd 1}} {{.HostConfig.Memory}} {{printf "%T" .HostConfig.Privileged}}';
+  expect(await daemon.ok(['inspect', '-f', mixed, 'web'])).toBe('1000 33554432 bool');
   expect(JSON.parse(await daemon.ok(['inspect', '-f', '{{json .State}}', 'web']))).toMatchObject({ Status: 'running' });
   expect(Number(await daemon.ok(['inspect', '-s', '-f', '{{.SizeRootFs}}', 'web']))).toBeGreaterThan(100_000);
   const both = await daemon.isula(['inspect', '-f', '{{.Id}}', 'web', 'nosuch', 'gone']);

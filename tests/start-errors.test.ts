@@ -16,7 +16,8 @@ beforeAll(async () => {
   // e_machine of the ELF header: a machine that this one is not.
   foreign.writeUInt16LE(process.arch === 'arm64' ? 62 : 183, 18);
   const files: Record<string, string | Buffer> = {
-    foreign, junk: 'neither a program nor a script\n', script: '#!/no/such/interpreter -x\n', good: '#!/bin/sh\necho good\n', dynamic: readFileSync('/usr/bin/env'),
+    foreign, junk: 'neither a program nor a script\n', script: '#!/no/such/interpreter -x\n', good: '#!/bin/sh\necho good\n',
+    dynamic: readFileSync('/usr/bin/env'),
   };
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(programs, name), content);

@@ -66,6 +66,7 @@ export async function inspectContainer(ctx: EngineContext, container: Container,
   const { facts: host } = ctx.runtime;
   const labels = host.selinuxEnabled ? selinuxLabels(record.id, parseSecurityOpts(record.hostConfig.SecurityOpt), host) : undefined;
   const external = record.hostConfig.ExternalRootfs !== '';
+  const log = parseLogOptions(record.hostConfig.LogConfig, ctx.options.containerLog);
   const runningExecs = [...container.execs.values()].filter((session) => session.state === 'running').map((session) => session.id);
   return {
     Id: record.id,
@@ -111,7 +112,7 @@ export async function inspectContainer(ctx: EngineContext, container: Container,
     Config: {
       ...record.config,
       Image: record.imageName,
-      Annotations: { ...consoleAnnotations(parseLogOptions(record.hostConfig.LogConfig, ctx.options.containerLog), record.logPath), ...record.config.Annotations },
+      Annotations: { ...consoleAnnotations(log, record.logPath), ...record.config.Annotations },
     },
     NetworkSettings: networkSettings(container),
   };

@@ -48,7 +48,8 @@ export interface RuntimeOptions {
 /**
  * Opens the driver that runs containers with conmon and an OCI runtime. Asks the installed programs once and keeps the answers, so
  * that a start costs no child process.
- * @throws unavailable: conmon or every runtime is missing. unsupported: SELinux is wanted and off. invalidArgument: the default runtime is not known.
+ * @throws unavailable: conmon or every runtime is missing. unsupported: SELinux is wanted and off. invalidArgument: the default
+ * runtime is not known.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<RuntimeDriver> {
   const { logger, stateRoot, graphRoot } = options;

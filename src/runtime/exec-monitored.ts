@@ -49,7 +49,8 @@ export async function execMonitored(job: ExecJob): Promise<ExecHandle> {
     if (attached) {
       conmon.messages.go();
       await next();
-      session = await attachTo(directory, request.sink ?? nowhere, { stdin: request.openStdin, stdinOnce: false, pidFile: job.pidFile, signal: request.signal });
+      const options = { stdin: request.openStdin, stdinOnce: false, pidFile: job.pidFile, signal: request.signal };
+      session = await attachTo(directory, request.sink ?? nowhere, options);
       conmon.messages.go();
     }
     const { data: pid } = await next();

@@ -34,7 +34,9 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
   if (/exec: |open executable|exec `|starting container process|unable to start container process/.test(detail)) {
     if (/exec format error/i.test(detail)) return make(`exec ${program}: exec format error`, 'invalidArgument', exitNotExecutable);
     // crun's word for what is no regular file.
-    if (/operation not permitted/i.test(detail)) return make(`exec: "${program}": is a directory or no regular file: permission denied`, 'invalidArgument', exitNotExecutable);
+    if (/operation not permitted/i.test(detail)) {
+      return make(`exec: "${program}": is a directory or no regular file: permission denied`, 'invalidArgument', exitNotExecutable);
+    }
     if (/permission denied/i.test(detail)) return make(`exec: "${program}": permission denied`, 'invalidArgument', exitNotExecutable);
     if (/is a directory/i.test(detail)) return make(`exec: "${program}": is a directory: permission denied`, 'invalidArgument', exitNotExecutable);
   }
