@@ -1,9 +1,9 @@
 import { EngineError, failPoint, isEngineError, isExecId, newExecId } from '../base/index.ts';
 import type { ExecId, OutputSink, ProcessSession } from '../base/index.ts';
-import { execProcess } from '../runtime/index.ts';
+import { execProcess, type OciProcess } from '../runtime/index.ts';
 import { lookupUser } from '../security/index.ts';
 import { withDetachKeys } from './attach.ts';
-import type { Container } from './container.ts';
+import type { Container, RunHandles } from './container.ts';
 import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { parseDetachKeys } from './detach-keys.ts';
@@ -31,6 +31,8 @@ export interface ExecStart {
 }
 
 export class ExecRegistry {
+  readonly #probeProcesses = new WeakMap<RunHandles, OciProcess>();
+
   constructor(readonly ctx: EngineContext) {}
 
   create(container: Container, config: ExecConfig): ExecId {
@@ -98,19 +100,29 @@ export class ExecRegistry {
   async probe(container: Container, command: readonly string[], output: OutputSink, signal: AbortSignal): Promise<number> {
     const { ctx } = this;
     refuseExec(container);
-    const config = { ...probeConfig, Cmd: [...command] };
+    const process = this.#probeProcess(container, command, output);
     const handle = await ctx.runtime.exec({
       execId: newExecId(),
       containerId: container.id,
       bundlePath: bundlePath(ctx.options, container.id),
       runtime: container.dynamics.runtime,
-      process: this.#process(container, config, { tty: false, sink: output }),
+      process,
       openStdin: false,
       sink: output,
       isProbe: true,
       signal,
     });
     return handle.exit;
+  }
+
+  /** The same for all checks of a run. */
+  #probeProcess(container: Container, command: readonly string[], output: OutputSink): OciProcess {
+    const { run } = container;
+    const known = run && this.#probeProcesses.get(run);
+    if (known) return known;
+    const process = this.#process(container, { ...probeConfig, Cmd: [...command] }, { tty: false, sink: output });
+    if (run) this.#probeProcesses.set(run, process);
+    return process;
   }
 
   #process(container: Container, config: ExecConfig, options: ExecStart) {

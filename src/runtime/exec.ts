@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, failPoint } from '../base/index.ts';
+import { EngineError, failPoint, type OutputSink } from '../base/index.ts';
 import { bundleFiles, readLaunch, readPidFile, type Launch } from './bundle.ts';
 import { conmonPid } from './conmon.ts';
 import type { DriverContext } from './context.ts';
@@ -8,7 +8,7 @@ import { execDirect } from './exec-direct.ts';
 import { execMonitored } from './exec-monitored.ts';
 import { explainExecutable } from './executable.ts';
 import { ociJson } from './oci-json.ts';
-import type { ExecHandle, ExecRequest } from './types.ts';
+import type { ExecHandle, ExecRequest, OciProcess } from './types.ts';
 
 /** What both ways to exec work with. */
 export interface ExecJob {
@@ -32,6 +32,7 @@ export async function execInContainer(ctx: DriverContext, request: ExecRequest):
   const launch = readLaunch(request.bundlePath);
   const initPid = readPidFile(join(request.bundlePath, bundleFiles.initPid));
   if (!launch || initPid === undefined) throw new EngineError('conflict', `Container ${request.containerId} is not running`);
+  if (request.isProbe && request.sink) return runProbe(ctx, request, launch, request.sink);
   const { args, env, cwd, user } = request.process;
   const reason = explainExecutable(`/proc/${initPid}/root`, { action: 'exec', args, env, cwd, user, architecture: ctx.facts.architecture });
   if (reason) throw reason;
@@ -48,6 +49,24 @@ export async function execInContainer(ctx: DriverContext, request: ExecRequest):
     forget();
     throw error;
   }
+}
+
+/** Documents that stand in their container's directory already: checks come by the hundred, and each is the last one again. */
+const written = new WeakMap<OciProcess, string>();
+
+/** A health check: no directory of its own, no look for the reason before it fails. */
+async function runProbe(ctx: DriverContext, request: ExecRequest, launch: Launch, sink: OutputSink): Promise<ExecHandle> {
+  const directory = join(request.bundlePath, bundleFiles.execs, 'health');
+  const processPath = join(directory, 'process.json');
+  if (written.get(request.process) !== processPath) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    writeFileSync(processPath, ociJson(request.process), { mode: 0o600 });
+    written.set(request.process, processPath);
+  }
+  // One that was broken off may still be ending when the next one starts.
+  const pidFile = join(directory, `pid-${request.execId.slice(0, 16)}`);
+  const handle = await execDirect({ ctx, request, launch, directory, processPath, pidFile }, sink);
+  return { ...handle, exit: handle.exit.finally(() => rmSync(pidFile, { force: true })) };
 }
 
 /** The directories that execs of an earlier daemon left: all but those of a conmon that lives. */
