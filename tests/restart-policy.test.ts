@@ -3,8 +3,9 @@ import { Database } from 'bun:sqlite';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { umountAll } from '../src/linux/index.ts';
-import { at, expectConsistent, useDaemon, waitUntil } from './harness/index.ts';
-import { cgroupDirs, mountsBelow, processesOf, removeCgroup, subdirectories } from './harness/leftovers.ts';
+import {
+  at, cgroupDirs, expectConsistent, mountsBelow, processesOf, removeCgroup, subdirectories, useDaemon, waitUntil,
+} from './harness/index.ts';
 
 /** What happened while no daemon looked: the next one takes it in, and the restart policies apply to it. */
 const daemon = useDaemon();

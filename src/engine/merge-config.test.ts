@@ -38,7 +38,8 @@ test('the host name is localhost where the guide says so', () => {
 
 test("the command line's health check fills its gaps from the image's, NONE turns it off", () => {
   const check = { Test: ['CMD', 'true'], Interval: 5e9, Retries: 4 };
-  const merged = (Healthcheck: object) => mergeImageConfig({ ...defaultContainerConfig(), Healthcheck }, { Healthcheck: check }, host).config.Healthcheck;
+  const merged = (Healthcheck: object) =>
+    mergeImageConfig({ ...defaultContainerConfig(), Healthcheck }, { Healthcheck: check }, host).config.Healthcheck;
   expect(merged({ Retries: 2 })).toEqual({ Test: ['CMD', 'true'], Interval: 5e9, Retries: 2 });
   expect(merged({ Test: ['NONE'] })).toEqual({ Test: ['NONE'] });
 });

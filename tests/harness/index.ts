@@ -27,7 +27,7 @@ export { expectConsistent } from './audit.ts';
 export { Background, dist, root, runCommand, waitUntil } from './command.ts';
 export { dockerClients, TestDaemon } from './daemon.ts';
 export { at } from './json.ts';
-export { cgroupDirs, mountsBelow, processesOf, subdirectories, wipe } from './leftovers.ts';
+export { cgroupDirs, mountsBelow, processesOf, removeCgroup, subdirectories, wipe } from './leftovers.ts';
 
 /** A machine under load is slow; a hanging test ends all the same. */
 const testTimeoutMs = 120_000;

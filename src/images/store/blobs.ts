@@ -3,7 +3,9 @@ import { createReadStream, readdirSync, renameSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, relieveMemory, shortId } from '../../base/index.ts';
+import {
+  EngineError, asDigest, digestHex, ensureDir, errnoOf, failPoint, fsyncDir, isDigest, messageOf, relieveMemory, shortId,
+} from '../../base/index.ts';
 import type { Digest } from '../../base/index.ts';
 import { blobBytesMax } from '../limits.ts';
 
