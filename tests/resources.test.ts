@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { existsSync, readFileSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasProjectQuota, readCgroupLayout } from '../src/linux/index.ts';
+import { readHostFacts } from '../src/runtime/index.ts';
 import { at, cgroupDirs, useDaemon, waitUntil } from './harness/index.ts';
 
 /** Guide 1.3.3.8: the daemon's default ulimits are under the container's own. */
@@ -51,6 +52,11 @@ test.if(isV1)('every limit stands in its cgroup file', async () => {
     Object.fromEntries(Object.entries(table).map(([file, [, value]]) => [file, value])));
 });
 
+test.if(isV1 && readHostFacts().cgroupFeatures.has('blkioWeight'))('the weight of block I/O, whatever this kernel calls its file', async () => {
+  const weight = 'cd /sys/fs/cgroup/blkio; cat blkio.bfq.weight blkio.weight 2>/dev/null | head -1';
+  expect(await daemon.ok(['run', '--rm', '--blkio-weight', '300', 'busybox', 'sh', '-c', weight])).toBe('300');
+});
+
 test.if(isV1)('no limits: 0, -1, and what follows from another', async () => {
   const files = ['cpu/cpu.cfs_quota_us', 'pids/pids.max', 'memory/memory.limit_in_bytes', 'memory/memory.memsw.limit_in_bytes'];
   const unlimited = '9223372036854771712';
@@ -88,7 +94,8 @@ test('ulimits: the container\'s over the daemon\'s', async () => {
 });
 
 test('what this host cannot do is refused in words', async () => {
-  const refused: [options: string[], message: string][] = [];
+  // A new parent cgroup grants no real-time CPU time.
+  const refused: [options: string[], message: string][] = [[['--cpu-rt-runtime', '1000'], 'real-time']];
   if (!hasProjectQuota(daemon.graph)) {
     refused.push([['--storage-opt', 'size=10M'], '--storage-opt is supported only for overlay over xfs or ext4 with \'pquota\' mount option']);
   }

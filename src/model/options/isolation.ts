@@ -65,7 +65,7 @@ export const isolationOptions: readonly ContainerOption[] = [
   namespaceOption('ipc', 'IpcMode', 'IPC namespace: none, private, shareable, host or container:<name|id>', parseIpcMode,
     ['none', 'private', 'shareable', 'host', 'container:']),
   namespaceOption('uts', 'UTSMode', 'UTS namespace: none, host or container:<name|id>', parseUtsMode, ['none', 'host', 'container:']),
-  namespaceOption('userns', 'UsernsMode', 'User namespace: host, where the daemon remaps users', parseUsernsMode, ['host', 'private']),
+  namespaceOption('userns', 'UsernsMode', 'User namespace: host, where the daemon remaps users', parseUsernsMode, ['host']),
   option('cgroupns', 'string', 'Cgroup namespace: host or private', (value, { hostConfig }) => {
     const { kind } = parseCgroupnsMode(value);
     hostConfig.CgroupnsMode = kind === 'host' || kind === 'private' ? kind : '';
