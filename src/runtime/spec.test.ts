@@ -162,3 +162,23 @@ for (const [name, changes, on, message] of refused) {
     expect(() => assembleSpec(input(changes), bareHost, on)).toThrow(message);
   });
 }
+
+test('a user namespace of one\'s own has maps, a joined one its path', () => {
+  const idMaps = { uid: [{ containerID: 0, hostID: 100000, size: 65536 }], gid: [{ containerID: 0, hostID: 200000, size: 65536 }] };
+  const own = assembleSpec(input({}, {}, { idMaps }), bareHost, facts()).spec.linux;
+  expect(own).toMatchObject({ uidMappings: idMaps.uid, gidMappings: idMaps.gid });
+  expect(own.namespaces).toContainEqual({ type: 'user' });
+  const joined = assembleSpec(input({}, {}, { idMaps, userNamespacePath: '/proc/7/ns/user' }), bareHost, facts()).spec.linux;
+  expect(joined.namespaces).toContainEqual({ type: 'user', path: '/proc/7/ns/user' });
+  expect(joined.uidMappings).toBeUndefined();
+});
+
+test('a mount on /etc comes before the files in it', () => {
+  const mounts: SpecInput['mounts'] = [
+    { type: 'volume', source: '/vol', target: '/etc', readOnly: false, propagation: '', options: [] },
+    { type: 'bind', source: '/x', target: '/etc/ssl', readOnly: false, propagation: '', options: [] },
+  ];
+  const { spec } = assembleSpec(input({}, {}, { mounts }), bareHost, facts());
+  const order = spec.mounts.map(({ destination }) => destination).filter((path) => path.startsWith('/etc'));
+  expect(order).toEqual(['/etc', '/etc/resolv.conf', '/etc/hostname', '/etc/hosts', '/etc/ssl']);
+});
