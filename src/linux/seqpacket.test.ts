@@ -1,7 +1,14 @@
 import { expect, test } from 'bun:test';
 import { closeSync, readdirSync, writeSync } from 'node:fs';
-import { connectFd, duplicateFd, makePipe, makeSocketPair, receivePending } from './index.ts';
+import { connectFd, duplicateFd, joinPending, makePipe, makeSocketPair, receivePending } from './index.ts';
 import { check, openLibc } from './libc.ts';
+
+function makePacketPair(): [number, number] {
+  const [AF_UNIX, SOCK_SEQPACKET] = [1, 5];
+  const fds = new Int32Array(2);
+  check(openLibc({ socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' } }).socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 'socketpair');
+  return [fds[0] ?? -1, fds[1] ?? -1];
+}
 
 /** Faults of Bun that this house works around: should one of these fail, look at docs/architecture.md first. */
 
@@ -43,10 +50,7 @@ test('Bun: a socket pair to a child gives all data before its close', async () =
 });
 
 test('Bun: a peer that closes with our data unread takes its last packets with it; a second descriptor still has them', async () => {
-  const [AF_UNIX, SOCK_SEQPACKET] = [1, 5];
-  const fds = new Int32Array(2);
-  check(openLibc({ socketpair: { args: ['i32', 'i32', 'i32', 'ptr'], returns: 'i32' } }).socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 'socketpair');
-  const [ours = -1, theirs = -1] = fds;
+  const [ours, theirs] = makePacketPair();
   const last = duplicateFd(ours);
   const seen: string[] = [];
   const closed = Promise.withResolvers<void>();
@@ -59,4 +63,20 @@ test('Bun: a peer that closes with our data unread takes its last packets with i
   for (const packet of receivePending(last, 8)) seen.push(Buffer.from(packet).toString());
   closeSync(last);
   expect(seen).toEqual(['one', 'two']);
+});
+
+test('packets that wait are joined by their marks', () => {
+  const [ours, theirs] = makePacketPair();
+  try {
+    for (const text of ['1b', '1cc', '2dd', '2', '1', '1e']) writeSync(theirs, text);
+    const runs = joinPending(ours, Buffer.from('1a'), new Uint8Array(64), 16);
+    expect(runs.map((run) => Buffer.from(run).toString())).toEqual(['1abcc', '2dd', '1e']);
+    // A full buffer leaves the rest.
+    for (const text of ['1b', '1c', '1d']) writeSync(theirs, text);
+    expect(joinPending(ours, Buffer.from('1a'), new Uint8Array(6), 4).map((run) => Buffer.from(run).toString())).toEqual(['1ab']);
+    expect(receivePending(ours, 16).map((packet) => Buffer.from(packet).toString())).toEqual(['1c', '1d']);
+  } finally {
+    closeSync(ours);
+    closeSync(theirs);
+  }
 });

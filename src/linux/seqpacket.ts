@@ -77,3 +77,35 @@ export function receivePending(fd: number, packetBytesMax: number): Uint8Array[]
   }
   return packets;
 }
+
+/**
+ * Joins a packet with those that wait behind it: a thousand small ones then cost little more than a large one. Each packet begins with a
+ * mark; of neighbours with the same mark the first one's stays. Gives the runs, each with its mark, as views of `buffer`; stops when
+ * nothing waits or the buffer is full, and leaves the end of the stream, and errors, to whoever reads next.
+ */
+export function joinPending(fd: number, first: Uint8Array, buffer: Uint8Array, packetBytesMax: number): Uint8Array[] {
+  buffer.set(first);
+  const runs: Uint8Array[] = [];
+  let mark = first[0];
+  let from = 0;
+  let to = first.length;
+  while (to + packetBytesMax <= buffer.length) {
+    // The packet's mark falls on the last byte of the run, which is put back: its data then stands right behind.
+    const at = to - 1;
+    const last = buffer[at] ?? 0;
+    const size = Number(libc.recv(fd, buffer.subarray(at, at + packetBytesMax), packetBytesMax, MSG_DONTWAIT));
+    if (size <= 0) break;
+    const found = buffer[at];
+    if (found === mark) to = at + size;
+    else {
+      buffer.copyWithin(to, at, at + size);
+      runs.push(buffer.subarray(from, to));
+      mark = found;
+      from = to;
+      to += size;
+    }
+    buffer[at] = last;
+  }
+  runs.push(buffer.subarray(from, to));
+  return runs;
+}

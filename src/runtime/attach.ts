@@ -1,7 +1,7 @@
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError, errnoOf, messageOf, type OutputSink, type ProcessSession } from '../base/index.ts';
-import { connectFd, connectSeqpacket, duplicateFd, processStat, receivePending } from '../linux/index.ts';
+import { connectFd, connectSeqpacket, duplicateFd, joinPending, processStat, receivePending } from '../linux/index.ts';
 import { bundleFiles, readLaunch, readPidFile } from './bundle.ts';
 
 /**
@@ -12,6 +12,8 @@ const stdoutMark = 2;
 const stderrMark = 3;
 const inputPacketLimitBytes = 32768;
 const outputPacketLimitBytes = 8192 + 1;
+/** What a socket's buffer holds of such packets, about. */
+const joinedBytes = 192 * 1024;
 /** conmon listens with a short queue: so often, and so far apart, a full one is tried again. */
 const connectTries = 500;
 const connectPauseMs = 2;
@@ -38,6 +40,8 @@ class Connection {
    */
   #last: number | undefined;
   #sink: OutputSink | undefined;
+  /** Holds joined packets until the sink has taken them. */
+  #joined: Uint8Array | undefined;
   #blocked: Promise<void> | undefined;
   #onDrain: (() => void) | undefined;
   #input: Promise<void> | undefined;
@@ -63,7 +67,7 @@ class Connection {
     const fd = await connectPatiently(path);
     this.#last = duplicateFd(fd);
     this.#socket = await connectFd(fd, {
-      data: (_socket, packet) => this.#deliver(packet),
+      data: (_socket, packet) => this.#take(packet),
       drain: () => this.#drained(),
       end: () => this.#closed(),
       close: () => this.#closed(),
@@ -73,6 +77,16 @@ class Connection {
 
   setSink(sink: OutputSink | undefined): void {
     this.#sink = sink;
+  }
+
+  /** A packet of full size is one of many: those behind it are taken with it. */
+  #take(packet: Uint8Array): void {
+    if (packet.length < outputPacketLimitBytes || this.#blocked !== undefined || this.#last === undefined || this.#done) {
+      this.#deliver(packet);
+      return;
+    }
+    this.#joined ??= new Uint8Array(joinedBytes);
+    for (const run of joinPending(this.#last, packet, this.#joined, outputPacketLimitBytes)) this.#deliver(run);
   }
 
   #deliver(packet: Uint8Array): void {

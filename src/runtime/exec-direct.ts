@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { EngineError, type OutputSink, type OutputStream, type ProcessSession } from '../base/index.ts';
-import { makePipe } from '../linux/index.ts';
+import { makePipe, widenPipe } from '../linux/index.ts';
 import { readPidFile } from './bundle.ts';
 import type { ExecJob } from './exec.ts';
 import { runtimeFailure } from './failure.ts';
@@ -26,6 +26,8 @@ export async function execDirect(job: ExecJob, sink: OutputSink): Promise<ExecHa
   const output = makePipe();
   const errors = makePipe();
   const input = makePipe();
+  widenPipe(output.read);
+  widenPipe(input.read);
   const child = spawn(job, input, output, errors);
   const relay = new Relay(sink);
   const readers = [new PipeReader(output.read, 1, relay), new PipeReader(errors.read, 2, relay)];

@@ -6,7 +6,9 @@ import { frameHeaderBytes, makeFrame, systemErrorStream, writeFrameHeader } from
 import { defaultWireLimits } from './limits.ts';
 
 /** The largest frame: beyond it output is split, so that the scratch buffer has a bound. */
-const framePayloadMax = 64 * 1024;
+const framePayloadMax = 256 * 1024;
+/** The scratch buffer's first size: most sessions say little. */
+const scratchBytesFirst = 4 * 1024;
 
 /** How often a client that has ended its input is looked for. */
 const hangupCheckMs = 1_000;
@@ -28,7 +30,7 @@ export interface HijackOptions {
 export class HijackedStream implements OutputSink {
   readonly #socket: Socket;
   readonly #options: HijackOptions;
-  readonly #scratch: Buffer;
+  #scratch = Buffer.alloc(0);
   readonly #gone = new AbortController();
   /** False where the descriptor is out of sight from the start. */
   readonly #hadDescriptor: boolean;
@@ -41,7 +43,6 @@ export class HijackedStream implements OutputSink {
     this.#socket = socket;
     this.#options = options;
     this.#hadDescriptor = descriptorOf(socket) !== undefined;
-    this.#scratch = options.multiplexed ? Buffer.allocUnsafe(frameHeaderBytes + framePayloadMax) : Buffer.alloc(0);
     socket.pause();
     // node:http's parser, where there was no upgrade; it must not see the raw bytes.
     socket.removeAllListeners('data');
@@ -96,9 +97,11 @@ export class HijackedStream implements OutputSink {
   /** One copy into memory that is used again: cheaper than two system calls for header and payload. */
   #frame(stream: OutputStream, payload: Uint8Array): Buffer {
     if (this.#pendingWrites > 0) return makeFrame(stream, payload);
+    const size = frameHeaderBytes + payload.length;
+    if (this.#scratch.length < size) this.#scratch = Buffer.allocUnsafe(Math.max(scratchBytesFirst, size));
     writeFrameHeader(this.#scratch, stream, payload.length);
     this.#scratch.set(payload, frameHeaderBytes);
-    return this.#scratch.subarray(0, frameHeaderBytes + payload.length);
+    return this.#scratch.subarray(0, size);
   }
 
   /** Undefined when the kernel has all of it; else a promise for that (or for the connection's end). */

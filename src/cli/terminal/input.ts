@@ -2,18 +2,28 @@ import { closeSync, openSync, read } from 'node:fs';
 import { errnoOf } from '../../base/index.ts';
 
 const chunkBytes = 64 * 1024;
+/** Once a whole chunk came at a time, it is a long stream: fewer and larger turns. */
+const longChunkBytes = 256 * 1024;
 const retryMs = 10;
 
-/** Standard input, or a file's bytes, read in a thread: works for files, pipes and terminals alike, with backpressure. */
+/**
+ * Standard input, or a file's bytes, read in a thread: works for files, pipes and terminals alike, with backpressure. A chunk is valid until
+ * the next one is asked for.
+ */
 export function byteReader(fd: number): () => Promise<Uint8Array | undefined> {
+  let buffer = new Uint8Array(chunkBytes);
   return async () => {
-    const buffer = new Uint8Array(chunkBytes);
     for (;;) {
       try {
         const { promise, resolve, reject } = Promise.withResolvers<number>();
-        read(fd, buffer, 0, chunkBytes, null, (error, count) => (error ? reject(error) : resolve(count)));
+        read(fd, buffer, 0, buffer.length, null, (error, count) => (error ? reject(error) : resolve(count)));
         const count = await promise;
-        return count === 0 ? undefined : buffer.subarray(0, count);
+        const chunk = buffer.subarray(0, count);
+        if (count === chunkBytes && buffer.length === chunkBytes) {
+          buffer = new Uint8Array(longChunkBytes);
+          await widen(fd);
+        }
+        return count === 0 ? undefined : chunk;
       } catch (error) {
         // EIO: the terminal is gone.
         if (errnoOf(error) === 'EIO') return undefined;
@@ -22,6 +32,12 @@ export function byteReader(fd: number): () => Promise<Uint8Array | undefined> {
       }
     }
   };
+}
+
+/** Loaded only for long streams: most commands never read one. */
+export async function widen(fd: number): Promise<void> {
+  const { widenPipe } = await import('../../linux/index.ts');
+  widenPipe(fd);
 }
 
 /** A file's bytes; closed at its end, or when the process ends. */

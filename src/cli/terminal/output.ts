@@ -1,10 +1,14 @@
 import { write as writeAsync, writeSync } from 'node:fs';
 import { errnoOf } from '../../base/index.ts';
+import { widen } from './input.ts';
 
 /** What a shell shows for a process that SIGPIPE ended; the reader of our output is gone. */
 const sigpipeExit = 141;
 /** A descriptor that another process made non-blocking answers EAGAIN: pause so long before the next try. */
 const retryMs = 1;
+/** A chunk of this size is part of a long stream. */
+const longChunkBytes = 64 * 1024;
+const widened = new Set<number>();
 
 /** Writes text to standard output at once; what is printed is out when the process ends. */
 export function print(text: string): void {
@@ -33,6 +37,10 @@ function writeNow(fd: 1 | 2, text: string): void {
  * took all.
  */
 export async function writeAll(fd: 1 | 2, bytes: Uint8Array): Promise<void> {
+  if (bytes.length >= longChunkBytes && !widened.has(fd)) {
+    widened.add(fd);
+    await widen(fd);
+  }
   for (let at = 0; at < bytes.length;) {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
     writeAsync(fd, bytes, at, bytes.length - at, null, (error, written) => (error ? reject(error) : resolve(written)));
