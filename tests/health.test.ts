@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, useDaemon, waitUntil } from './harness/index.ts';
@@ -8,7 +8,7 @@ const daemon = useDaemon();
 
 /** What the probes of containers find is in this directory. */
 const signs = mkdtempSync('/tmp/isula-health-');
-process.on('exit', () => rmSync(signs, { recursive: true, force: true }));
+afterAll(() => rmSync(signs, { recursive: true, force: true }));
 
 async function healthOf(name: string): Promise<unknown> {
   return at(JSON.parse(await daemon.ok(['inspect', name])), 0, 'State', 'Health');
