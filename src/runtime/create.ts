@@ -104,7 +104,8 @@ async function waitForPid(conmon: Conmon, request: CreateRequest): Promise<numbe
     if (forked instanceof EngineError) throw forked;
     if (message !== undefined && message.data > 0) return message.data;
     const text = message?.message || (await conmon.errorText);
-    throw runtimeFailure(/hook/.test(text) ? `${hookErrors(request.bundlePath)}\n${text}` : text, { action: 'create', args: init.args, cwd: init.cwd });
+    const told = /hook/.test(text) ? `${hookErrors(request.bundlePath)}\n${text}` : text;
+    throw runtimeFailure(told, { action: 'create', args: init.args, cwd: init.cwd });
   } finally {
     stop.clear();
   }

@@ -2,7 +2,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { EngineError, type Logger } from '../base/index.ts';
 import {
-  CgroupAttach, freezeCgroup, isCgroupFrozen, isProcessRunning, killCgroup, readCgroupPids, readCgroupStats, signalProcess, thawCgroup, type SeccompFilter,
+  CgroupAttach, freezeCgroup, isCgroupFrozen, isProcessRunning, killCgroup, readCgroupPids, readCgroupStats, signalProcess, thawCgroup,
+  type SeccompFilter,
 } from '../linux/index.ts';
 import { attachContainer } from './attach.ts';
 import { bundleFiles, readLaunch } from './bundle.ts';
