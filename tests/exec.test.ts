@@ -29,7 +29,7 @@ test('environment, directory and user are the container\'s unless the exec says 
   expect(umask).toBe('0027');
   for (const [user, message] of [['nobodyhere', 'unable to find user nobodyhere'], ['0:nogrouphere', 'unable to find group nogrouphere']] as const) {
     const refused = await daemon.isula(['exec', '-u', user, name, 'true']);
-    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining(message)]);
+    expect([refused.code, refused.stderr]).toEqual([126, expect.stringContaining(message)]);
   }
 });
 

@@ -17,6 +17,8 @@ import type { ExecConfig } from './types.ts';
 const maxEndedExecs = 64;
 /** Live and fresh ones a container may have. */
 const maxOpenExecs = 4096;
+/** The exit status of a session that could not be started. */
+const exitCannotStart = 126;
 
 const probeConfig: ExecConfig = {
   AttachStdin: false, AttachStdout: true, AttachStderr: true, DetachKeys: '', Tty: false, Env: [], Cmd: [], Privileged: false, User: '',
@@ -91,8 +93,9 @@ export class ExecRegistry {
       const keys = config.Tty ? parseDetachKeys(config.DetachKeys) : undefined;
       return withDetachKeys(streams.attach(handle.session), keys, () => publish(ctx, container, 'exec_detach', { execID: session.id }));
     } catch (error) {
-      this.#ended(container, session, isEngineError(error) ? (error.exitCode ?? 126) : 126);
-      throw error;
+      const failure = asExecFailure(error);
+      this.#ended(container, session, isEngineError(failure) ? (failure.exitCode ?? exitCannotStart) : exitCannotStart);
+      throw failure;
     }
   }
 
@@ -128,7 +131,7 @@ export class ExecRegistry {
   #process(container: Container, config: ExecConfig, options: ExecStart) {
     const { ctx } = this;
     const { record } = container;
-        const user = config.User || record.config.User;
+    const user = config.User || record.config.User;
     const identity = lookupUser(identityRootOf(ctx, container), user, record.hostConfig.GroupAdd);
     const tty = config.Tty;
     const defaults = [...(tty ? ['TERM=xterm'] : []), `HOME=${identity.home}`];
@@ -174,4 +177,10 @@ function refuseExec(container: Container): void {
   if (status === 'paused') throw new EngineError('conflict', `Container ${container.name} is paused, unpause the container before exec`);
   if (status === 'restarting') throw new EngineError('conflict', `Container ${container.id} is restarting, wait until the container is running`);
   if (status !== 'running') throw new EngineError('conflict', `Container ${container.id} is not running`);
+}
+
+/** A user or group that the container has not is, as in docker, a command that cannot be executed: told on the stream, status 126. */
+function asExecFailure(error: unknown): unknown {
+  if (!isEngineError(error) || error.code !== 'invalidArgument' || error.exitCode !== undefined) return error;
+  return new EngineError(error.code, error.message, { cause: error, exitCode: exitCannotStart });
 }
