@@ -12,7 +12,7 @@ trap 'status=$?; [ $status = 0 ] || fail "the preparations failed (exit status $
 packages=$(engine_packages)
 # Independent readers and writers of what we make, and the Go client of the gRPC regression test.
 if command -v apt-get >/dev/null; then
-  packages="$packages openssl skopeo umoci docker-registry docker.io golang-google-grpc-dev"
+  packages="$packages openssl skopeo umoci docker-registry docker.io golang-google-grpc-dev squashfs-tools erofs-utils e2fsprogs"
   command -v go >/dev/null || packages="$packages golang-go"
 fi
 # shellcheck disable=SC2086

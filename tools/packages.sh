@@ -39,7 +39,7 @@ ensure_packages() {
 # What the engine itself needs; package names differ between the two families.
 engine_packages() {
   if command -v apt-get >/dev/null; then
-    echo conmon crun runc busybox-static iptables nftables zstd xz-utils bzip2 procps util-linux
+    echo conmon crun runc busybox-static iptables nftables zstd xz-utils bzip2 procps util-linux tini
   else
     echo conmon crun runc busybox iptables nftables zstd xz bzip2 procps-ng util-linux
   fi
