@@ -151,9 +151,11 @@ async function fetchRest(
           `Cannot fetch blob ${shortId(blob.digest)}: it is longer than the ${blob.size} bytes the manifest says`,
         );
       }
+      const writing = file.write(chunk);
+      // Meanwhile the thread pool writes.
       hash.update(chunk);
+      for (let at = (await writing).bytesWritten; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
       relieveMemory(chunk.byteLength);
-      for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
       received += chunk.byteLength;
       onProgress(received);
     }

@@ -121,9 +121,11 @@ export class BlobStore {
           options.signal.throwIfAborted();
           size += chunk.byteLength;
           if (size > limitBytes) throw new EngineError('tooLarge', `Cannot store a blob of more than ${limitBytes} bytes`);
+          const writing = file.write(chunk);
+          // Meanwhile the thread pool writes.
           hash.update(chunk);
+          for (let at = (await writing).bytesWritten; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
           relieveMemory(chunk.byteLength);
-          for (let at = 0; at < chunk.byteLength;) at += (await file.write(chunk, at)).bytesWritten;
         }
       } catch (error) {
         await file.close();
