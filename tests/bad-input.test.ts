@@ -118,6 +118,7 @@ test('the command line says what is wrong, and nothing is changed', async () => 
     [['stop', '-t', 'soon', 'sleeper'], 125, 'invalid argument "soon"'],
     [['kill', '-s', 'NOPE', 'sleeper'], 1, 'NOPE'],
     [['logs', '--tail'], 125, 'flag needs an argument'],
+    [['logs', '--tail', 'many', 'sleeper'], 1, 'invalid argument "many" for "-n, --tail" flag'],
     [['rename', 'sleeper'], 1, 'requires exactly 2 arguments'],
     [['nosuchcommand'], 1, 'is not an isula command'],
     [['--nosuchflag', 'ps'], 125, 'unknown flag: --nosuchflag'],

@@ -55,6 +55,8 @@ for (const runtime of ['crun', 'runc']) {
         expect([place, program, result.code, result.stdout, result.stderr]).toEqual([place, program, code, '', expect.stringContaining(message)]);
       }
     }
+    const nothing = await daemon.isula(['run', '--rm', '--runtime', runtime, 'busybox', '']);
+    expect([nothing.code, nothing.stderr]).toEqual([127, expect.stringContaining('exec: "": executable file not found in $PATH')]);
     expect(await daemon.ok(['exec', 'host', '/volume/good'])).toBe('good');
     expect(await daemon.ok(['ps', '-aq'])).toBe(await daemon.ok(['ps', '-q']));
   });

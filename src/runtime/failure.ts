@@ -32,6 +32,8 @@ export function runtimeFailure(text: string, command: FailedCommand): EngineErro
     return make(`exec: "${program}": executable file not found in $PATH`, 'invalidArgument', exitNotFound);
   }
   if (/exec: |open executable|exec `|starting container process|unable to start container process/.test(detail)) {
+    // crun takes it for the directory itself.
+    if (program === '') return make('exec: "": executable file not found in $PATH', 'invalidArgument', exitNotFound);
     if (/exec format error/i.test(detail)) return make(`exec ${program}: exec format error`, 'invalidArgument', exitNotExecutable);
     // crun's word for what is no regular file.
     if (/operation not permitted/i.test(detail)) {

@@ -19,6 +19,9 @@ export const logs: Command = {
     ],
   },
   async run(context) {
+    const tail = context.flags.text('tail');
+    // Docker takes any other word for `all`: a slip of the finger prints everything.
+    if (!/^(all|-?[0-9]+|)$/.test(tail)) throw new ExitError(1, `invalid argument "${tail}" for "-n, --tail" flag: want a number of lines or all`);
     if (context.flags.bool('follow') && context.args.length > 1) throw new ExitError(1, 'Only one container can be followed');
     for (const name of context.args) await showLog(context, name);
     return 0;

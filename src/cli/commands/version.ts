@@ -4,11 +4,13 @@ import { type Command, ExitError } from '../command.ts';
 import { print } from '../terminal/output.ts';
 
 const apiVersion = '1.47';
+/** As in the server's part. */
+const arch = process.arch === 'x64' ? 'amd64' : process.arch;
 
 function clientFacts(): Record<string, string> {
   return {
     Version: buildVersion, APIVersion: apiVersion, ApiVersion: apiVersion, GitCommit: buildCommit, BunVersion: Bun.version, Os: process.platform,
-    Arch: process.arch,
+    Arch: arch,
   };
 }
 
