@@ -2,6 +2,7 @@ import { expect, test } from 'bun:test';
 import { EngineError, type OutputSink, type ProcessSession } from '../src/base/index.ts';
 import type { AttachOptions, ExecInspect } from '../src/engine/index.ts';
 import { serve, signalled } from './api-kit.ts';
+import { waitUntil } from './harness/index.ts';
 
 const upgrade = 'Host: d\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n';
 
@@ -249,4 +250,32 @@ test('an output that breaks off is an error frame, and nothing more', async () =
   session.sink.fail(new Error('monitor gone'));
   void session.sink.write(1, Buffer.from('too late'));
   expect((await client.rest()).toString('latin1')).toBe('\x03\0\0\0\0\0\0\x0cmonitor gone');
+});
+
+test('a session that has ended before its client left is let go of', async () => {
+  const sinks: WeakRef<OutputSink>[] = [];
+  await using server = await serve({
+    containers: {
+      hasTty: () => true,
+      attach: async (_reference, _options, sink) => {
+        sinks.push(new WeakRef(sink));
+        const session = new Recorder(sink);
+        setImmediate(() => session.finish());
+        return session;
+      },
+    },
+  });
+  const count = 10;
+  for (let n = 0; n < count; n++) {
+    const client = server.connect().send(`POST /containers/c/attach?stream=1&stdin=1&stdout=1 HTTP/1.1\r\n${upgrade}\r\n`);
+    await client.rest();
+    client.endInput();
+  }
+  expect(sinks.length).toBe(count);
+  // The collector may take a value on the stack for a reference: one or two may stay.
+  const left = (): number => sinks.filter((sink) => sink.deref() !== undefined).length;
+  await waitUntil('the sessions to be collected', () => {
+    Bun.gc(true);
+    return left() <= 2;
+  });
 });
