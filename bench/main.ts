@@ -24,7 +24,7 @@ const suites: Record<string, { run: Suite; rounds: number }> = {
   serial: { run: serial, rounds: 15 },
   parallel: { run: parallel, rounds: 2 },
   records: { run: recordList, rounds: 9 },
-  streams: { run: streams, rounds: 3 },
+  streams: { run: streams, rounds: 2 },
   images: { run: images, rounds: 2 },
   restart: { run: restart, rounds: 3 },
 };
