@@ -30,7 +30,8 @@ export function engineOf(parts: EngineParts): Engine {
     images: {
       resolve: unused, get: unused, list: unused, count: unused, configBytes: unused, tag: unused, remove: unused, prune: unused, history: unused,
       import: unused, load: unused, save: unused, commit: unused, pull: unused, push: unused, login: unused, logout: unused, search: unused,
-      distribution: unused, bind: unused, collectLayers: unused, recover: unused, check: unused, close: unused, ...parts.images,
+      distribution: unused, bind: unused, collectLayers: unused, recover: unused, check: unused, close: unused, openRemoteArchive: unused,
+      ...parts.images,
     },
     volumes: { create: unused, list: unused, inspect: unused, remove: unused, prune: unused, ...parts.volumes },
     system: { info: unused, version: unused, events: unused, diskUsage: unused, check: unused, ...parts.system },

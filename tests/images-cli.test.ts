@@ -161,7 +161,10 @@ describe.skipIf(!haveRegistry)('registries', () => {
     expect(await docker('images', '--format', '{{.Repository}}:{{.Tag}}')).toContain(name);
     expect(await docker('image', 'inspect', '-f', '{{.Id}}', name)).toBe(`${String(at(await image('busybox'), 'Id'))}\n`);
     await docker('rmi', name);
+    // Docker's client keeps what it was told: the daemon has not, and whoever comes without it is refused.
     await docker('logout', closed.host);
+    expect((await daemon.docker(['pull', name], { client })).stderr).toContain('pull access denied');
+    expect((await daemon.isula(['logout', closed.host])).stderr).toContain('Not logged in');
   });
 });
 
@@ -188,6 +191,45 @@ test('archives: skopeo reads ours and writes what we load, compressed or not', a
   expect((await daemon.isula(['load', '-i', ours, '--tag', 'x:y'])).stderr).toContain('it has 2 images');
   expect((await daemon.isula(['load', '-i', '/etc/passwd'])).code).not.toBe(0);
   await daemon.ok(['rmi', 'trip:oci', 'named:so']);
+});
+
+test('import from a URL, with a comment that says so; what the server cannot give is said', async () => {
+  const tar = Uint8Array.from(readFileSync(join(daemon.dir, 'busybox.tar')));
+  using server = Bun.serve({
+    port: 0, hostname: '127.0.0.1',
+    fetch(request) {
+      const { pathname } = new URL(request.url);
+      if (pathname === '/root.tar.gz') return new Response(Bun.gzipSync(tar));
+      if (pathname === '/moved') return Response.redirect('/root.tar.gz');
+      if (pathname === '/page') return new Response('<html>');
+      if (pathname === '/file') return new Response('', { status: 302, headers: { location: 'file:///etc/passwd' } });
+      return new Response('', { status: 404 });
+    },
+  });
+  const url = `http://127.0.0.1:${server.port}`;
+  expect(await daemon.ok(['import', '-c', 'CMD ["echo", "far"]', `${url}/moved`, 'far:1'])).toMatch(/^sha256:[0-9a-f]{64}$/m);
+  expect(await daemon.ok(['run', '--rm', 'far:1'])).toBe('far');
+  expect(await daemon.ok(['history', '--format', '{{.Comment}}', 'far:1'])).toBe(`Imported from ${url}/moved`);
+  expect(await daemon.ok(['history', '--format', '{{.Comment}}', 'busybox'])).toBe('Imported from -');
+  const failures: [string, string][] = [
+    ['absent', 'status 404'], ['file', 'no http(s) URL'], ['page', 'tar'],
+  ];
+  for (const [path, message] of failures) {
+    const { code, stderr } = await daemon.isula(['import', `${url}/${path}`, 'far:2']);
+    expect([path, code, stderr]).toEqual([path, 1, expect.stringContaining(message)]);
+  }
+  await daemon.ok(['rmi', 'far:1']);
+  expect(await daemon.ok(['system', 'check'])).toBe('No problems found');
+});
+
+test('images -q tells names (table 1-26), and IDs of images without one', async () => {
+  await daemon.ok(['tag', 'busybox', 'named:too']);
+  await daemon.ok(['create', '--name', 'nameless', 'busybox', 'true']);
+  const id = await daemon.ok(['commit', 'nameless']);
+  expect((await daemon.ok(['images', '-q'])).split('\n')).toEqual(expect.arrayContaining([id.slice(7, 19), 'busybox:latest', 'named:too']));
+  expect(at(await image(id), 'Parent')).toBe(at(await image('busybox'), 'Id'));
+  await daemon.ok(['rm', 'nameless']);
+  await daemon.ok(['rmi', id, 'named:too']);
 });
 
 test('several removals at once keep the last name of an image in use', async () => {

@@ -104,9 +104,9 @@ describe.skipIf(!haveRegistry)('credentials', () => {
     await importTar(bench, reference, { a: '1' });
     await expect(bench.images.push({ reference, ...pushed }, quiet, noSignal)).rejects.toThrow('unauthorized');
     const wrong = { username: 'me', password: 'wrong', serveraddress: registry.host };
-    await expect(bench.images.login(wrong, noSignal)).rejects.toThrow('unauthorized: incorrect username or password');
+    await expect(bench.images.login(wrong, true, noSignal)).rejects.toThrow('unauthorized: incorrect username or password');
     expect(existsSync(join(bench.root, 'auths', 'credentials.json'))).toBe(false);
-    expect(await bench.images.login({ ...wrong, password: 'right' }, noSignal)).toEqual({ status: 'Login Succeeded', identityToken: '' });
+    expect(await bench.images.login({ ...wrong, password: 'right' }, true, noSignal)).toEqual({ status: 'Login Succeeded', identityToken: '' });
     const stored = join(bench.root, 'auths', 'credentials.json');
     expect(statSync(join(bench.root, 'auths', 'aeskey')).mode & 0o777).toBe(0o600);
     expect(statSync(stored).mode & 0o777).toBe(0o600);
@@ -118,7 +118,7 @@ describe.skipIf(!haveRegistry)('credentials', () => {
     rmSync(join(bench.root, 'auths', 'aeskey'));
     await expect(bench.images.pull({ ...plain, reference }, quiet, noSignal)).rejects.toThrow('unauthorized');
     await bench.images.pull({ ...plain, reference, auth: { username: 'me', password: 'right' } }, quiet, noSignal);
-    await bench.images.login({ ...wrong, password: 'right' }, noSignal);
+    await bench.images.login({ ...wrong, password: 'right' }, true, noSignal);
     await bench.images.pull({ ...plain, reference }, quiet, noSignal);
     await bench.images.logout(registry.host);
     await expect(bench.images.pull({ ...plain, reference }, quiet, noSignal)).rejects.toThrow("pull access denied");
@@ -132,9 +132,9 @@ describe.skipIf(!haveRegistry)('credentials', () => {
     const reference = `${registry.host}/team/app`;
     await importTar(bench, reference, { a: '1' });
     await expect(
-      bench.images.login({ username: 'me', password: 'wrong', serveraddress: registry.host }, noSignal),
+      bench.images.login({ username: 'me', password: 'wrong', serveraddress: registry.host }, true, noSignal),
     ).rejects.toThrow('incorrect username or password');
-    const { identityToken } = await bench.images.login({ username: 'me', password: 'right', serveraddress: registry.host }, noSignal);
+    const { identityToken } = await bench.images.login({ username: 'me', password: 'right', serveraddress: registry.host }, true, noSignal);
     expect(identityToken).toBe('refresh-me');
     await bench.images.push({ reference, ...pushed }, quiet, noSignal);
     expect(tokens.requests.at(-1)).toMatchObject({ method: 'POST', scope: 'repository:team/app:pull,push' });

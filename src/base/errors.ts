@@ -43,6 +43,11 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Why a call on a file failed, without the code, the call and the path that Node adds: `no such file or directory`. */
+export function reasonOf(error: unknown): string {
+  return /^[A-Z][A-Z0-9]+: (.+?), [a-z]+(?: '.*')?$/s.exec(messageOf(error))?.[1] ?? messageOf(error);
+}
+
 /** The errno name (`ENOENT`) of a system error, else undefined. */
 export function errnoOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

@@ -16,6 +16,7 @@ import { CredentialStore } from './registry/credentials.ts';
 import { inspectDistribution } from './registry/distribution.ts';
 import { Downloads } from './registry/download.ts';
 import { login, logout } from './registry/login.ts';
+import { openRemoteArchive } from './registry/remote-archive.ts';
 import { pullImages } from './registry/pull.ts';
 import { pushImages } from './registry/push.ts';
 import { searchImages } from './registry/search.ts';
@@ -97,12 +98,13 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
     prune: (filters, options) => context.removals.run(() => pruneImages(context, filters, options ?? {})),
     history: (reference) => imageHistory(context, reference),
     import: (archive, options, progress, signal) => importImage(context, archive, options, progress, timed(context, signal)),
+    openRemoteArchive: (url, signal) => openRemoteArchive(context.options, url, timed(context, signal)),
     load: (archive: Readable, options, progress, signal) => loadArchive(context, archive, options, progress, timed(context, signal)),
     save: (references, signal) => saveImages(context, references, signal),
     commit: (options, signal) => commitImage(context, options, signal),
     pull: (request, progress, signal) => pullImages(registry, request, progress, timed(context, signal)),
     push: (request, progress, signal) => pushImages(registry, request, progress, timed(context, signal)),
-    login: (auth, signal) => login(registry, auth, timed(context, signal)),
+    login: (auth, keep, signal) => login(registry, auth, keep, timed(context, signal)),
     logout: async (server) => logout(registry, server),
     search: (request, signal) => searchImages(registry, request, timed(context, signal)),
     distribution: (reference, auth, signal) => inspectDistribution(registry, reference, auth, timed(context, signal)),
@@ -125,7 +127,11 @@ function recordOf(context: ImageContext, id: ImageId): ImageRecord | undefined {
 /** The caller's signal, cut off after `image-opt-timeout`. */
 function timed(context: ImageContext, signal: AbortSignal): AbortSignal {
   const limitMs = context.options.imageOptTimeoutMs;
-  return limitMs <= 0 ? signal : AbortSignal.any([signal, AbortSignal.timeout(limitMs)]);
+  if (limitMs <= 0) return signal;
+  const limit = new AbortController();
+  const why = new EngineError('timeout', `The operation was given up: it took longer than image-opt-timeout allows, ${limitMs / 1000} s`);
+  setTimeout(() => limit.abort(why), limitMs).unref();
+  return AbortSignal.any([signal, limit.signal]);
 }
 
 async function tagImage(context: ImageContext, source: string, repository: string, tag: string): Promise<void> {

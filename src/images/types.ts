@@ -115,6 +115,8 @@ export interface ImageService {
     progress: ProgressSink,
     signal: AbortSignal,
   ): Promise<ImageRecord[]>;
+  /** What an http(s) URL gives, for `import`. */
+  openRemoteArchive(url: string, signal: AbortSignal): Promise<Readable>;
   save(references: readonly string[], signal: AbortSignal): Promise<Readable>;
   commit(options: CommitOptions, signal: AbortSignal): Promise<ImageRecord>;
   pull(
@@ -123,7 +125,8 @@ export interface ImageService {
     signal: AbortSignal,
   ): Promise<ImageRecord[]>;
   push(request: { reference: string; all: boolean; auth: RegistryAuth | undefined }, progress: ProgressSink, signal: AbortSignal): Promise<void>;
-  login(auth: RegistryAuth, signal: AbortSignal): Promise<{ status: string; identityToken: string }>;
+  /** `keep`: the daemon keeps the credentials for later pulls and pushes of whoever gives none; else it only verifies them. */
+  login(auth: RegistryAuth, keep: boolean, signal: AbortSignal): Promise<{ status: string; identityToken: string }>;
   logout(server: string): Promise<void>;
   search(request: { term: string; limit: number; filters: Filters; auth: RegistryAuth | undefined }, signal: AbortSignal): Promise<SearchRow[]>;
   distribution(reference: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<unknown>;

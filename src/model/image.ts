@@ -71,4 +71,6 @@ export interface ImageRecord {
   readonly addedAt: number;
   /** `oci` or `embedded` (guide 1.3.6.2). */
   readonly type: 'oci' | 'embedded';
+  /** The image it was committed from on this host. */
+  readonly parent?: ImageId;
 }

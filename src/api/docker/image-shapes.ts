@@ -9,7 +9,7 @@ export function imageSummary(image: ImageRecord, version: ApiVersion): Record<st
   const untagged = (missing: string): string[] => (version.atLeast('1.43') ? [] : [missing]);
   return {
     Id: image.id,
-    ParentId: '',
+    ParentId: image.parent ?? '',
     RepoTags: image.repoTags.length > 0 ? image.repoTags : untagged('<none>:<none>'),
     RepoDigests: image.repoDigests.length > 0 || image.repoTags.length > 0 ? image.repoDigests : untagged('<none>@<none>'),
     Created: Number.isNaN(created) ? 0 : Math.floor(created / 1000),
@@ -30,7 +30,7 @@ export function imageInspect(image: ImageRecord, driver: string, version: ApiVer
     Id: image.id,
     RepoTags: image.repoTags,
     RepoDigests: image.repoDigests,
-    Parent: '',
+    Parent: image.parent ?? '',
     // Docker: what commit and import write stands with the last step.
     Comment: config.comment || (config.history?.at(-1)?.comment ?? ''),
     // Until API 1.44 a missing time was Go's zero time.

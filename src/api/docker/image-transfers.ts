@@ -12,15 +12,23 @@ async function create(call: Call): Promise<void> {
   if (query.string('fromImage') !== '') return pull(call);
   const source = query.string('fromSrc');
   if (source === '') throw badRequest('nothing to create an image from: neither "fromImage" nor "fromSrc" is given');
-  if (source !== '-') throw unsupported('imports from a URL by the daemon');
   const repository = query.string('repo');
   const tag = query.string('tag');
   const options = {
-    reference: repository !== '' && tag !== '' ? `${repository}:${tag}` : repository, message: query.string('message'),
+    reference: repository !== '' && tag !== '' ? `${repository}:${tag}` : repository,
+    // Docker's words, which `history` shows (guide 4.5.3.2).
+    message: query.string('message') || `Imported from ${source}`,
     changes: query.strings('changes'), platform: query.string('platform'),
   };
   await sendProgress(call, async (progress, signal) => {
-    await call.engine.images.import(call.request, options, progress, signal);
+    if (source === '-') {
+      await call.engine.images.import(call.request, options, progress, signal);
+      return;
+    }
+    // Docker's clients send a host and a path for http.
+    const url = source.includes('://') ? source : `http://${source}`;
+    progress({ status: `Downloading from ${url}` });
+    await call.engine.images.import(await call.engine.images.openRemoteArchive(url, signal), options, progress, signal);
   });
 }
 

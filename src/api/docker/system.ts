@@ -32,13 +32,14 @@ async function info(call: Call): Promise<void> {
   call.send(200, await call.engine.system.info());
 }
 
+/** Docker's clients keep credentials themselves and have them verified only; `isula login` (`?keep=1`, an extension) leaves them with the daemon. */
 async function auth(call: Call): Promise<void> {
   const body = new JsonObject(await call.json(), '');
   const given = {
     username: body.string('username'), password: body.string('password'), identitytoken: body.string('identitytoken'),
     serveraddress: body.string('serveraddress'),
   };
-  const { status, identityToken } = await call.engine.images.login(given, call.signal);
+  const { status, identityToken } = await call.engine.images.login(given, call.query.boolean('keep'), call.signal);
   call.send(200, { Status: status, IdentityToken: identityToken });
 }
 

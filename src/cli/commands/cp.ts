@@ -1,7 +1,7 @@
 import { lstatSync, statSync, type Stats } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { posix } from 'node:path';
-import { isEngineError, messageOf } from '../../base/index.ts';
+import { isEngineError, reasonOf } from '../../base/index.ts';
 import { type ApiClient, numberAt, textAt } from '../../client/index.ts';
 import { type Command, containerPath, ExitError } from '../command.ts';
 import { byteReader } from '../terminal/input.ts';
@@ -163,6 +163,6 @@ function sourceStat(path: string, follow: boolean): Stats {
   try {
     return follow || path.endsWith('/') ? statSync(path) : lstatSync(path);
   } catch (error) {
-    throw new ExitError(1, `Cannot copy ${path}: ${messageOf(error)}`);
+    throw new ExitError(1, `Cannot copy ${path}: ${reasonOf(error)}`);
   }
 }

@@ -26,7 +26,7 @@ export const images: Command = {
       { name: 'filter', short: 'f', type: 'list', metavar: 'filter', help: 'Filter output based on conditions provided' },
       { name: 'format', type: 'string', help: "Format output: 'table', 'table TEMPLATE', 'json' or a Go template" },
       { name: 'no-trunc', type: 'bool', help: "Don't truncate output" },
-      { name: 'quiet', short: 'q', type: 'bool', aliases: ['quit'], help: 'Only show image IDs' },
+      { name: 'quiet', short: 'q', type: 'bool', aliases: ['quit'], help: 'Only show image names (IDs of images without a name)' },
     ],
   },
   async run({ client, flags, args: [reference] }) {
@@ -36,10 +36,12 @@ export const images: Command = {
     const found = (Array.isArray(list) ? list : []).toSorted((a, b) => numberAt(b, 'Created') - numberAt(a, 'Created'));
     const format = flags.text('format');
     if (flags.bool('quiet') && format === '') {
-      const ids = found.flatMap(
-        (image) => namesOf(image, flags.bool('digests')).map(() => (whole ? textAt(image, 'Id') : shortId(textAt(image, 'Id')))),
-      );
-      print(ids.map((id) => `${id}\n`).join(''));
+      // Table 1-26: names. An image without one is told by its ID, so that every line can be given to another command.
+      const lines = found.flatMap((image) => namesOf(image, false).map(({ repository, tag }) => {
+        if (tag !== none) return `${repository}:${tag}`;
+        return whole ? textAt(image, 'Id') : shortId(textAt(image, 'Id'));
+      }));
+      print(lines.map((line) => `${line}\n`).join(''));
       return 0;
     }
     const rows = found.flatMap((image) => namesOf(image, flags.bool('digests')).map((name) => imageRow(image, name, whole)));

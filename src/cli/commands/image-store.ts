@@ -1,5 +1,5 @@
 import { realpathSync } from 'node:fs';
-import { messageOf } from '../../base/index.ts';
+import { reasonOf } from '../../base/index.ts';
 import { textAt } from '../../client/index.ts';
 import { type Command, ExitError, forEachArgument, segment } from '../command.ts';
 import { showProgress } from '../progress.ts';
@@ -20,7 +20,7 @@ function source(path: string, what: string): () => Promise<Uint8Array | undefine
   try {
     return fileReader(path);
   } catch (error) {
-    throw new ExitError(1, `open ${path}: ${messageOf(error)}`);
+    throw new ExitError(1, `open ${path}: ${reasonOf(error)}`);
   }
 }
 

@@ -73,7 +73,7 @@ export const login: Command = {
     const password = flags.bool('password-stdin') ? await passwordFromStdin() : flags.text('password') || (await ask('Password: ', true));
     if (username === '') throw new ExitError(1, 'username is empty');
     if (password === '') throw new ExitError(1, 'password is empty');
-    await client.json('POST', '/auth', { body: { json: { username, password, serveraddress: server } } });
+    await client.json('POST', '/auth', { query: { keep: true }, body: { json: { username, password, serveraddress: server } } });
     print('Login Succeeded\n');
     return 0;
   },
@@ -89,13 +89,14 @@ async function passwordFromStdin(): Promise<string> {
 
 async function ask(question: string, secret: boolean): Promise<string> {
   if (!isTerminal(0)) throw new ExitError(1, 'Cannot perform an interactive login from a non TTY device');
-  printError(question);
   const { muteTerminal } = await import('../../linux/index.ts');
+  // Before the question: what is typed at once must not be shown either.
   const restore = secret ? muteTerminal(0) : undefined;
   if (restore !== undefined) process.once('exit', restore);
   const { exitOnSignals } = await import('../session/signals.ts');
   using _signals = exitOnSignals();
   try {
+    printError(question);
     // The terminal hands over whole lines.
     const line = await byteReader(0)();
     return new TextDecoder().decode(line ?? new Uint8Array(0)).replace(/\r?\n$/, '');

@@ -134,6 +134,15 @@ export function registries(values: readonly string[]): string[] {
   return [...values];
 }
 
+/** Mirrors: a registry that stands for the default host, or `HOST=REGISTRY` for that of another. */
+export function mirrors(values: readonly string[]): string[] {
+  for (const value of values) {
+    const [, host, target = value] = /^([^=]*)=(.*)$/.exec(value) ?? [];
+    registries(host === undefined ? [target] : [host, target]);
+  }
+  return [...values];
+}
+
 const maxDurationMs = 7 * 24 * 3_600_000;
 
 /** A duration such as `2m` or `1m30s`, more than 0 and at most a week. Milliseconds. */

@@ -166,9 +166,10 @@ const cases: readonly Case[] = [
     wrongType: 3,
   },
   {
-    key: ['registry-mirrors'], json: ['docker.io', 'https://m:1'], flags: ['--registry-mirrors', 'docker.io', '--registry-mirrors', 'https://m:1'],
-    read: (c) => c.registryMirrors, value: ['docker.io', 'https://m:1'], wrongType: [1],
-    wrong: { json: ['ftp://x'], flags: ['--registry-mirrors', 'ftp://x'], message: 'want registries' },
+    key: ['registry-mirrors'], json: ['docker.io', 'quay.io=https://m:1'],
+    flags: ['--registry-mirrors', 'docker.io', '--registry-mirrors', 'quay.io=https://m:1'],
+    read: (c) => c.registryMirrors, value: ['docker.io', 'quay.io=https://m:1'], wrongType: [1],
+    wrong: { json: ['quay.io=ftp://x'], flags: ['--registry-mirrors', 'ftp://x'], message: 'want registries' },
   },
   {
     key: ['runtimes'], json: { kata: { path: '/usr/bin/kata', 'runtime-args': ['--x'] } }, read: (c) => c.runtimes,
@@ -325,7 +326,9 @@ test('malformed files are named', () => {
 
 test('what must fit together is checked', () => {
   expect(failure({ flags: ['-g', '/a/b', '-S', '/a/b/c'] })).toContain('neither inside the other');
-  expect(failure({ json: { 'default-runtime': 'kata' } })).toBe('default-runtime "kata" is not configured: want one of lcr, crun, runc');
+  const missing = failure({ json: { 'default-runtime': 'kata' } });
+  expect(missing).toStartWith('unable to configure the isulad with file /');
+  expect(missing).toEndWith('daemon.json: invalid value "kata" for key "default-runtime": want one of lcr, crun, runc');
   expect(load({ json: { 'default-runtime': 'kata', runtimes: { kata: { path: '/k' } } } }).defaultRuntime).toBe('kata');
 });
 

@@ -1,7 +1,7 @@
 import { EngineError } from '../../base/index.ts';
 import {
-  absolutePath, cgroupPath, countBetween, durationMs, logLevel, octalMode, oneOf, parseHosts, portBetween, registries, rootDirectory, runtimeNameOf,
-  runtimesFromJson, sizeBytes, ulimitsFromFlags, ulimitsFromJson,
+  absolutePath, cgroupPath, countBetween, durationMs, logLevel, mirrors, octalMode, oneOf, parseHosts, portBetween, registries, rootDirectory,
+  runtimeNameOf, runtimesFromJson, sizeBytes, ulimitsFromFlags, ulimitsFromJson,
 } from './checks.ts';
 import type { ConfigDraft } from './config.ts';
 import { fileOnly, list, listOrText, pairs, port, text, toggle, wanted, type Kind } from './kinds.ts';
@@ -212,8 +212,8 @@ export const daemonOptions: readonly DaemonOption[] = [
   }),
   option({
     flag: 'registry-mirrors', keys: ['registry-mirrors'], kind: list,
-    help: 'Registry to be prepended when pulling unqualified images, can be specified multiple times',
-    set: (draft, value) => { draft.registryMirrors = registries(value); },
+    help: 'Registry to be prepended when pulling unqualified images (HOST=REGISTRY: when pulling those of HOST), can be specified multiple times',
+    set: (draft, value) => { draft.registryMirrors = mirrors(value); },
   }),
   option({
     keys: ['registry-transformation'], file: 'constants', kind: pairs,

@@ -8,8 +8,13 @@ import { registryError } from './registry-error.ts';
 import { sendAuthorized } from './repository.ts';
 import { Transport } from './transport.ts';
 
-/** `login`: asks the registry whether the credentials are good, and only then keeps them. @throws unauthorized, unavailable */
-export async function login(context: RegistryContext, auth: RegistryAuth, signal: AbortSignal): Promise<{ status: string; identityToken: string }> {
+/** `login`: asks the registry whether the credentials are good, and only then keeps them, if it shall. @throws unauthorized, unavailable */
+export async function login(
+  context: RegistryContext,
+  auth: RegistryAuth,
+  keep: boolean,
+  signal: AbortSignal,
+): Promise<{ status: string; identityToken: string }> {
   const { options } = context.images;
   const server = serverHost(auth.serveraddress ?? '', options.defaultHost);
   if ((auth.username ?? '') === '' && (auth.identitytoken ?? '') === '') {
@@ -34,7 +39,7 @@ export async function login(context: RegistryContext, auth: RegistryAuth, signal
   await response.body?.cancel();
   const identityToken = auth.username === undefined ? '' : await authenticator.identityToken(signal);
   const kept = identityToken === '' ? auth : { username: auth.username ?? '', identitytoken: identityToken };
-  context.credentials.set(server, { ...kept, serveraddress: server });
+  if (keep) context.credentials.set(server, { ...kept, serveraddress: server });
   return { status: 'Login Succeeded', identityToken };
 }
 

@@ -114,6 +114,7 @@ export class ImageStore {
       size: layers.reduce((sum, chainId) => sum + this.snapshots.layerSize(chainId), 0),
       addedAt: image.addedAt,
       type: image.type,
+      ...(image.parent === undefined ? {} : { parent: image.parent }),
     };
     this.#records.set(image.id, record);
     return record;
