@@ -26,6 +26,10 @@ test('bad flags and files stop the start with a message', async () => {
     expect(fromFile.stderr).toStartWith(`isulad: unable to configure the isulad with file ${file}: ${problem}`);
     const unknown = await runCommand([isulad, '--nope']);
     expect([unknown.code, unknown.stderr]).toEqual([1, 'isulad: unknown flag: --nope\n']);
+    writeFileSync(file, '{"group": "no-such-group"}');
+    const roots = ['-g', join(dir, 'g'), '-S', join(dir, 's'), '-p', join(dir, 'pid'), '-H', `unix://${dir}/sock`];
+    const group = await runCommand([isulad, '--config-file', file, ...roots]);
+    expect([group.code, group.stderr]).toEqual([1, expect.stringContaining(`key "group" in ${file}): no such group`)]);
   } finally {
     rmSync(dir, { recursive: true });
   }

@@ -161,7 +161,10 @@ function groupId(config: DaemonConfig, logger: Logger): number {
   const line = readFileSync('/etc/group', 'utf8').split('\n').find((entry) => entry.startsWith(`${config.group}:`));
   const gid = line?.split(':')[2];
   if (gid !== undefined && /^[0-9]+$/.test(gid)) return Number(gid);
-  if (config.isGroupGiven) throw new EngineError('invalidArgument', `group ${JSON.stringify(config.group)} of the unix sockets: no such group`);
+  if (config.isGroupGiven) {
+    const where = `-G, or key "group" in ${config.configFile}`;
+    throw new EngineError('invalidArgument', `group ${JSON.stringify(config.group)} of the unix sockets (${where}): no such group`);
+  }
   logger.debug(`No group ${config.group}: only root can use the unix sockets`);
   return 0;
 }

@@ -93,7 +93,9 @@ function finish(draft: ConfigDraft, env: Readonly<Record<string, string | undefi
   }
   const names = ['lcr', 'crun', 'runc', ...Object.keys(draft.runtimes)];
   if (!names.some((name) => name.toLowerCase() === draft.defaultRuntime.toLowerCase())) {
-    throw new EngineError('invalidArgument', `default-runtime "${draft.defaultRuntime}" is not configured: want one of ${names.join(', ')}`);
+    // No flag sets it.
+    const value = JSON.stringify(draft.defaultRuntime);
+    throw fileError(draft.configFile, `invalid value ${value} for key "default-runtime": want one of ${names.join(', ')}`);
   }
   return deepFreeze(draft);
 }
