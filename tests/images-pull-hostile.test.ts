@@ -233,7 +233,9 @@ test('a full disk in the middle is said as such, and leaves nothing but what can
 });
 
 test('a platform is chosen from an index, and kept apart from others', async () => {
-  const arm: typeof image = sampleImage('arm');
+  const other = sampleImage('arm');
+  const armConfig = other.config.replace('amd64', 'arm');
+  const arm: typeof image = { ...other, config: armConfig, manifest: manifestFor(armConfig, [other.layer]) };
   const document = JSON.stringify({ schemaVersion: 2, mediaType: ociIndex, manifests: [
     { mediaType: ociManifest, digest: digestOf(image.manifest), size: 1, platform: { os: 'linux', architecture: 'amd64' } },
     { mediaType: ociManifest, digest: digestOf(arm.manifest), size: 1, platform: { os: 'linux', architecture: 'arm', variant: 'v7' } },
@@ -253,4 +255,16 @@ test('a platform is chosen from an index, and kept apart from others', async () 
   expect(String(first?.id)).toBe(digestOf(image.config));
   expect(String(second?.id)).toBe(digestOf(arm.config));
   expect(bench.images.resolve(reference).id === second?.id).toBe(true);
+  // Without a platform it is this host's again, whatever was chosen last.
+  if (process.arch === 'x64') {
+    const [again] = await bench.images.pull({ ...plain, reference }, quiet, noSignal);
+    expect(String(again?.id)).toBe(digestOf(image.config));
+  }
+  // A digest decides, and leaves the tag beside it alone.
+  const exact = `${registry.host}/app@${digestOf(arm.manifest)}`;
+  for (let times = 0; times < 2; times++) {
+    await bench.images.pull({ ...plain, reference: exact.replace('@', ':v9@') }, quiet, noSignal);
+    expect(bench.images.resolve(exact).id).toBe(second?.id);
+    expect(() => bench.images.resolve(`${registry.host}/app:v9`)).toThrow('No such image');
+  }
 });

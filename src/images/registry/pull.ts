@@ -120,12 +120,21 @@ async function upToDate(
   const digest = 'digest' in wanted ? wanted.digest : (await repository.headManifest(wanted, signal))?.digest;
   const image = digest === undefined ? undefined : context.images.byName(`${canonicalName(reference)}@${digest}`);
   if (digest === undefined || !image) return undefined;
-  if (platformGiven && (image.config.os !== platform.os || image.config.architecture !== platform.architecture)) return undefined;
+  const foreign = image.config.os !== platform.os || image.config.architecture !== platform.architecture;
+  if (foreign && (platformGiven || isFromIndex(context, image, digest))) return undefined;
   if (!image.layers.every((layer) => context.snapshots.hasLayer(layer.chainId) && context.blobs.has(layer.blob))) return undefined;
-  const name = reference.tag === undefined ? undefined : `${canonicalName(reference)}:${reference.tag}`;
+  // A digest beside the tag is what counts: nobody said that the tag is there too.
+  const tagged = reference.tag !== undefined && reference.digest === undefined;
+  const name = tagged ? `${canonicalName(reference)}:${reference.tag}` : undefined;
   const moved = name !== undefined && context.images.byName(name)?.id !== image.id;
   if (name !== undefined && moved) await context.images.setName(name, image.id);
   return { image, digest, fresh: moved };
+}
+
+/** What has this digest in the registry offers other platforms too. */
+function isFromIndex(context: ImageContext, image: StoredImage, digest: Digest): boolean {
+  const manifest = context.images.manifest(image.id);
+  return manifest !== undefined && digestOf(manifest.bytes) !== digest;
 }
 
 async function fetchImage(
