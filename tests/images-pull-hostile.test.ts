@@ -264,7 +264,7 @@ test('a platform is chosen from an index, and kept apart from others', async () 
   const exact = `${registry.host}/app@${digestOf(arm.manifest)}`;
   for (let times = 0; times < 2; times++) {
     await bench.images.pull({ ...plain, reference: exact.replace('@', ':v9@') }, quiet, noSignal);
-    expect(bench.images.resolve(exact).id).toBe(second?.id);
+    expect(String(bench.images.resolve(exact).id)).toBe(digestOf(arm.config));
     expect(() => bench.images.resolve(`${registry.host}/app:v9`)).toThrow('No such image');
   }
 });
