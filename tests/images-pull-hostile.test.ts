@@ -188,6 +188,20 @@ test('several pulls of the same image fetch its layer once, and one may leave', 
   expect(registry.requests.filter(isLayer).length).toBe(1);
 });
 
+test('a layer that others are before says so: waiting, downloading, extracting, done', async () => {
+  const second = sampleImage('second');
+  const config = image.config.replace(/("diff_ids":\[)(.*?)\]/, `$1$2,"${digestOf(second.tar)}"]`);
+  const both = { layer: image.layer, config, manifest: manifestFor(config, [image.layer, second.layer]) };
+  await using registry = await ScriptedRegistry.start((asked) => serve(asked.path.endsWith(digestOf(second.layer)) ? second : both, asked));
+  await using bench = await Bench.open({ maxConcurrentDownloads: 1 });
+  const seen: string[] = [];
+  const id = digestOf(second.layer).slice(7, 19);
+  await bench.images.pull({ ...plain, reference: `${registry.host}/app` }, (message) => {
+    if (message.id === id && message.status !== seen.at(-1)) seen.push(message.status ?? '');
+  }, noSignal);
+  expect(seen).toEqual(['Pulling fs layer', 'Waiting', 'Downloading', 'Download complete', 'Extracting', 'Pull complete']);
+});
+
 test('credentials go to the registry only, not to where it redirects', async () => {
   await using store = await ScriptedRegistry.start(() => ({ body: image.layer }));
   await using registry = await ScriptedRegistry.start((asked) => {

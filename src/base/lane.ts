@@ -30,6 +30,11 @@ export class Gate {
     this.#free = limit;
   }
 
+  /** The next task will wait. */
+  get isFull(): boolean {
+    return this.#free === 0;
+  }
+
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free--;
     else await new Promise<void>((resolve) => this.#queue.push(resolve));

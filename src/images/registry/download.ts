@@ -14,6 +14,8 @@ export interface BlobToFetch {
 }
 
 export interface DownloadWatcher {
+  /** Others are before it. */
+  waiting(): void;
   /** It is this blob's turn. */
   started(): void;
   progress(received: number): void;
@@ -43,14 +45,17 @@ export class Downloads {
     const watchers = this.#watchers.get(blob.digest) ?? new Set();
     this.#watchers.set(blob.digest, watchers.add(watcher));
     try {
-      await this.#work.run(blob.digest, signal, (shared) => this.#gate.run(async () => {
-        shared.throwIfAborted();
-        if (this.blobs.has(blob.digest)) return;
-        for (const each of watchers) each.started();
-        await this.#fetchWhole(blob, repository, (received) => {
-          for (const each of watchers) each.progress(received);
-        }, shared);
-      }));
+      await this.#work.run(blob.digest, signal, (shared) => {
+        if (this.#gate.isFull) watcher.waiting();
+        return this.#gate.run(async () => {
+          shared.throwIfAborted();
+          if (this.blobs.has(blob.digest)) return;
+          for (const each of watchers) each.started();
+          await this.#fetchWhole(blob, repository, (received) => {
+            for (const each of watchers) each.progress(received);
+          }, shared);
+        });
+      });
     } finally {
       watchers.delete(watcher);
       if (watchers.size === 0) this.#watchers.delete(blob.digest);

@@ -18,6 +18,10 @@ export class LayerProgress implements DownloadWatcher {
     this.sink({ status, progressDetail: {}, id: this.id });
   }
 
+  waiting(): void {
+    this.say('Waiting');
+  }
+
   started(): void {
     this.#send('Downloading', 0, true);
   }
