@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { silentLogger } from '../../base/index.ts';
 import { LogRotator } from './rotate.ts';
 
@@ -113,3 +113,30 @@ test('a conmon that does not answer is asked again, and nobody else suffers', as
   writer.close();
   rmSync(dir, { recursive: true });
 });
+
+test('a log that grows fast is not let grow to many times its size', async () => {
+  const dir = mkdtempSync('/tmp/isula-rotate-');
+  const path = `${dir}/console.log`;
+  const writer = new Writer(path);
+  const sizes: number[] = [];
+  using rotator = new LogRotator({
+    logger: silentLogger,
+    reopen: async () => {
+      sizes.push(statSync(`${path}.1`).size);
+      writer.reopen();
+    },
+  });
+  rotator.track('c', { path, maxBytes: 60, maxFiles: 2 });
+  // A byte per millisecond: looked at each quarter of a second only, it would be four times its size.
+  const begin = performance.now();
+  let written = 0;
+  const writing = setInterval(() => {
+    const due = Math.floor(performance.now() - begin) - written;
+    writer.write('x'.repeat(due));
+    written += due;
+  }, 2);
+  await until(() => sizes.filter((size) => size < 180).length >= 5);
+  clearInterval(writing);
+  writer.close();
+  rmSync(dir, { recursive: true });
+}, 60_000);

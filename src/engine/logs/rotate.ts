@@ -5,12 +5,18 @@ import { logFilesMax } from './files.ts';
 /** How often the logs that are due are looked at, and how seldom a quiet one is. */
 const tickMs = 250;
 const quietTicksMax = 8;
+/** How often one is that would pass its size before the next tick. */
+const hotMs = 25;
+/** Looks at a hot one, in a row, that find it calm before it is left to the ticks: just reopened it is always small. */
+const calmLooks = 20;
 
 interface TrackedLog {
   readonly path: string;
   readonly maxBytes: number;
   readonly maxFiles: number;
   bytes: number;
+  /** When it was `bytes` long, of `performance.now()`. */
+  seenMs: number;
   /** Ticks until the next look, and from one look to the next. */
   wait: number;
   every: number;
@@ -27,12 +33,16 @@ export interface LogRotatorOptions {
 /**
  * Rotates the logs of running containers by size: `path` becomes `path.1`, that one `path.2`, up to `maxFiles` files in
  * all; then conmon makes a new `path`. Until it does it writes to `path.1`, so nothing is lost. One timer serves all logs, by
- * one stat of those that are due: busy ones four times a second, quiet ones every two seconds.
+ * one stat of those that are due: busy ones four times a second, quiet ones every two seconds. A second one runs while a log
+ * grows so fast that it would be many times its size by the next tick.
  */
 export class LogRotator implements Disposable {
   readonly #logs = new Map<string, TrackedLog>();
   readonly #options: LogRotatorOptions;
+  /** How many calm looks each has left. */
+  readonly #hot = new Map<string, number>();
   #timer: ReturnType<typeof setInterval> | undefined;
+  #hotTimer: ReturnType<typeof setInterval> | undefined;
 
   constructor(options: LogRotatorOptions) {
     this.#options = options;
@@ -41,8 +51,9 @@ export class LogRotator implements Disposable {
   /** From now on; a log whose rotation a crash interrupted is completed. Call it once conmon runs. */
   track(id: string, log: { path: string; maxBytes: number; maxFiles: number }): void {
     const maxFiles = Math.min(Math.max(1, log.maxFiles), logFilesMax);
-    const tracked: TrackedLog = { path: log.path, maxBytes: log.maxBytes, maxFiles, bytes: -1, wait: 0, every: 1, reopening: false };
+    const tracked: TrackedLog = { path: log.path, maxBytes: log.maxBytes, maxFiles, bytes: -1, seenMs: 0, wait: 0, every: 1, reopening: false };
     this.#logs.set(id, tracked);
+    this.#cool(id);
     // Moved away and never asked for anew: conmon, which made it before it ran, still writes to the old one.
     if (!exists(log.path)) void this.#reopen(id, tracked);
     if (this.#timer !== undefined) return;
@@ -52,6 +63,7 @@ export class LogRotator implements Disposable {
 
   untrack(id: string): void {
     this.#logs.delete(id);
+    this.#cool(id);
     if (this.#logs.size === 0) this[Symbol.dispose]();
   }
 
@@ -59,34 +71,70 @@ export class LogRotator implements Disposable {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#logs.clear();
+    for (const id of this.#hot.keys()) this.#cool(id);
   }
 
   #tick(): void {
     for (const [id, log] of this.#logs) {
-      if (--log.wait > 0) continue;
-      try {
-        this.#look(id, log);
-      } catch (error) {
-        this.#options.logger.warn(`Cannot rotate the log of container ${id}: ${messageOf(error)}`);
-        log.every = quietTicksMax;
-      }
+      if (--log.wait > 0 || this.#hot.has(id)) continue;
+      this.#look(id, log);
       log.wait = log.every;
     }
   }
 
   #look(id: string, log: TrackedLog): void {
+    try {
+      const calm = this.#rotateWhenDue(id, log) ? calmLooks : (this.#hot.get(id) ?? 0) - 1;
+      if (calm > 0) this.#heat(id, calm);
+      else this.#cool(id);
+    } catch (error) {
+      this.#options.logger.warn(`Cannot rotate the log of container ${id}: ${messageOf(error)}`);
+      log.every = quietTicksMax;
+      this.#cool(id);
+    }
+  }
+
+  /** True for a log that cannot wait for the next tick. */
+  #rotateWhenDue(id: string, log: TrackedLog): boolean {
     const bytes = statSync(log.path, { throwIfNoEntry: false })?.size;
     if (bytes === undefined) {
-      log.every = quietTicksMax;
+      // Conmon is slow, or gone.
+      log.every = Math.min(log.every * 2, quietTicksMax);
       void this.#reopen(id, log);
-      return;
+      return false;
     }
+    const now = performance.now();
+    // One that was not seen before may be as long as it is for hours.
+    const perMs = log.bytes < 0 ? 0 : (bytes - log.bytes) / Math.max(1, now - log.seenMs);
     log.reopening = false;
     log.every = bytes === log.bytes ? Math.min(log.every * 2, quietTicksMax) : 1;
     log.bytes = bytes;
-    if (bytes < log.maxBytes) return;
-    moveAway(log.path, log.maxFiles);
-    void this.#reopen(id, log);
+    log.seenMs = now;
+    if (bytes >= log.maxBytes) {
+      moveAway(log.path, log.maxFiles);
+      log.bytes = 0;
+      void this.#reopen(id, log);
+    }
+    return log.bytes + perMs * tickMs >= log.maxBytes;
+  }
+
+  #heat(id: string, calm: number): void {
+    this.#hot.set(id, calm);
+    if (this.#hotTimer !== undefined) return;
+    this.#hotTimer = setInterval(() => {
+      for (const each of this.#hot.keys()) {
+        const log = this.#logs.get(each);
+        if (log) this.#look(each, log);
+      }
+    }, hotMs);
+    this.#hotTimer.unref();
+  }
+
+  #cool(id: string): void {
+    this.#hot.delete(id);
+    if (this.#hot.size > 0) return;
+    clearInterval(this.#hotTimer);
+    this.#hotTimer = undefined;
   }
 
   async #reopen(id: string, log: TrackedLog): Promise<void> {
