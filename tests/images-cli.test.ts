@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { at, dockerClients, runCommand, useDaemon, waitUntil } from './harness/index.ts';
+import { tarOf } from './images-kit.ts';
 import { haveRegistry, LocalRegistry } from './images-registry-kit.ts';
 import { digestOf, sampleImage, ScriptedRegistry, serve } from './images-scripted.ts';
 
@@ -190,6 +191,16 @@ test('archives: skopeo reads ours and writes what we load, compressed or not', a
   expect(at(await image('named:so'), 'Id')).toBe(at(await image('trip:oci'), 'Id'));
   expect((await daemon.isula(['load', '-i', ours, '--tag', 'x:y'])).stderr).toContain('it has 2 images');
   expect((await daemon.isula(['load', '-i', '/etc/passwd'])).code).not.toBe(0);
+  expect((await daemon.isula(['load'], { input: Uint8Array.from(tarOf({ 'manifest.json': '[]' })) })).stderr).toContain('it has no image');
+  // Only files are written, where links lead to; what is no file stays what it is.
+  Bun.spawnSync(['sh', '-c', `cd ${dir}; mknod null c 1 3; mkdir folder; echo old >old; ln -s old link`]);
+  for (const [name, message] of [['null', 'must be a regular file'], ['folder', 'is a directory'], ['absent/x', 'no such file or directory']]) {
+    const { code, stderr } = await daemon.isula(['save', '-o', join(dir, name ?? ''), 'busybox']);
+    expect([name, code, stderr]).toEqual([name, 1, expect.stringContaining(message ?? '')]);
+  }
+  expect(statSync(join(dir, 'null')).isCharacterDevice()).toBe(true);
+  await daemon.ok(['save', '-o', join(dir, 'link'), 'busybox']);
+  expect([lstatSync(join(dir, 'link')).isSymbolicLink(), statSync(join(dir, 'old')).size > 1000]).toEqual([true, true]);
   await daemon.ok(['rmi', 'trip:oci', 'named:so']);
 });
 

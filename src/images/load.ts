@@ -53,6 +53,7 @@ export async function loadArchive(
   return context.collector.during(async (lease) => {
     const files = await ArchiveFiles.read(context, archive, lease, signal);
     const archived = await readArchive(context, files);
+    if (archived.length === 0) throw new EngineError('invalidArgument', 'Cannot load the archive: it has no image');
     if (archived.length > archiveImagesMax) throw new EngineError('tooLarge', `Cannot load the archive: it has more than ${archiveImagesMax} images`);
     if (tag !== undefined && archived.length !== 1) {
       throw new EngineError('invalidArgument', `Cannot load the archive under the name ${options.tag}: it has ${archived.length} images`);

@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, realpathSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { messageOf } from '../../base/index.ts';
+import { reasonOf } from '../../base/index.ts';
 import type { Body } from '../../client/index.ts';
 import { ExitError } from '../command.ts';
 import { writeAll } from './output.ts';
@@ -8,7 +8,7 @@ import { isTerminal } from './terminal.ts';
 
 /**
  * Writes a body to a file, whole or not at all (a temporary file beside it is renamed), or to standard output when the path
- * is empty. @throws ExitError when standard output is a terminal.
+ * is empty. @throws ExitError when standard output is a terminal, or the path is a device, a pipe or a directory.
  */
 export async function saveBody(path: string, open: () => Promise<Body>): Promise<void> {
   if (path === '') {
@@ -17,12 +17,13 @@ export async function saveBody(path: string, open: () => Promise<Body>): Promise
     for (let chunk = await body.read(); chunk !== undefined; chunk = await body.read()) await writeAll(1, chunk);
     return;
   }
-  const temporary = join(dirname(path), `.isula-${process.pid}-${Date.now().toString(36)}.tmp`);
+  const target = targetOf(path);
+  const temporary = join(dirname(target), `.isula-${process.pid}-${Date.now().toString(36)}.tmp`);
   let fd: number;
   try {
     fd = openSync(temporary, 'wx', 0o600);
   } catch (error) {
-    throw new ExitError(1, `invalid output path: cannot write ${path}: ${messageOf(error)}`);
+    throw new ExitError(1, `invalid output path: cannot write ${path}: ${reasonOf(error)}`);
   }
   const drop = (): void => {
     try {
@@ -40,10 +41,19 @@ export async function saveBody(path: string, open: () => Promise<Body>): Promise
       for (let at = 0; at < chunk.length;) at += writeSync(fd, chunk, at);
     }
     fsyncSync(fd);
-    renameSync(temporary, path);
+    renameSync(temporary, target);
   } finally {
     closeSync(fd);
     drop();
     process.off('exit', drop);
   }
+}
+
+/** The file itself, behind symbolic links. What is no regular file would be replaced by one: /dev/null too. */
+function targetOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return path;
+  if (found.isDirectory()) throw new ExitError(1, `invalid output path: ${JSON.stringify(path)} is a directory`);
+  if (!found.isFile()) throw new ExitError(1, `invalid output path: ${JSON.stringify(path)} must be a regular file`);
+  return realpathSync(path);
 }
