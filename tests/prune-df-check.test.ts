@@ -199,6 +199,13 @@ test('image-layer-check at start: only the damaged image is refused', async () =
   expect(daemon.log).toContain('image-layer-check');
   expect((await daemon.isula(['create', 'hurt:2', '/file'])).stderr).toContain('get it again');
   expect(await daemon.ok(['run', '--rm', 'busybox', 'echo', 'sound'])).toBe('sound');
+  // What is known is told without reading everything again.
+  const name = file.slice(daemon.dir.length + 1, -'/diff/file'.length);
+  expect(await check()).toEqual({ code: 1, problems: [{ kind: 'layer', name, repaired: false }] });
+  expect(await check('--repair')).toEqual({ code: 0, problems: [{ kind: 'layer', name, repaired: true }] });
+  expect(await check()).toEqual({ code: 0, problems: [] });
+  await daemon.ok(['create', '--name', 'repaired', 'hurt:2', '/file']);
+  await daemon.ok(['rm', 'repaired']);
   await daemon.ok(['rmi', 'hurt:2']);
   await makeImage('hurt:2', 'the right text');
   await daemon.ok(['create', '--name', 'works', 'hurt:2', '/file']);

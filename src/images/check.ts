@@ -98,11 +98,11 @@ async function blobFault(path: string, digest: Digest, size: number, content: bo
   return real === digest ? undefined : `hashes to ${shortId(real)} instead of ${basename(path).slice(0, 12)}`;
 }
 
-/** Layers that images lack, and with `content` those whose files are not what the blob says. */
+/** Layers that images lack or that are known to be damaged, and with `content` those whose files are not what the blob says. */
 async function brokenLayers(
   context: ImageContext, options: StoreCheckOptions, brokenBlobs: ReadonlySet<Digest>, signal: AbortSignal,
 ): Promise<StoreProblem[]> {
-  const damaged = options.content ? await findDamage(context, signal) : findMissing(context);
+  const damaged = options.content ? await findDamage(context, signal) : new Map([...context.damaged, ...findMissing(context)]);
   const problems: StoreProblem[] = [];
   for (const [chainId, why] of damaged) {
     const image = [...context.images.all()].find(({ layers }) => layers.some((layer) => layer.chainId === chainId));
