@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LocalRegistry } from '../tests/images-registry-kit.ts';
+import { onSignal } from './cleanup.ts';
 import { timed, type Contender } from './contender.ts';
 import { discard, manyImages, upload, warm, writeArchive, writeBigImage, writeManyImages } from './image-files.ts';
 import { MemoryWatch, rotated, Samples } from './measure.ts';
@@ -24,8 +25,10 @@ const formats: Record<string, RowFormat> = {
 export async function images(engines: readonly Contender[], rounds: number): Promise<Table> {
   const samples = new Samples();
   const dir = mkdtempSync(join(tmpdir(), 'isula-bench-images-'));
+  using _files = onSignal(() => discard(dir));
   try {
     await using registry = await LocalRegistry.start();
+    using _registry = onSignal(async () => registry[Symbol.asyncDispose]());
     const big = await writeBigImage(join(dir, 'layers'));
     await upload(registry.host, repository, 'latest', big);
     const archives = { 'load, gzip layers': join(dir, 'gzip.tar'), 'load, plain layers': join(dir, 'plain.tar') };

@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import { root } from '../tests/harness/index.ts';
+import { handleSignals, isEnding, onSignal } from './cleanup.ts';
 import type { Contender } from './contender.ts';
 import { closeEngines, openEngines } from './engines.ts';
 import { images } from './images.ts';
@@ -21,7 +22,7 @@ type Suite = (engines: readonly Contender[], rounds: number) => Promise<Table>;
 /** In the order in which they run, and how many rounds make a median. */
 const suites: Record<string, { run: Suite; rounds: number }> = {
   memory: { run: memory, rounds: 1 },
-  serial: { run: serial, rounds: 15 },
+  serial: { run: serial, rounds: 11 },
   parallel: { run: parallel, rounds: 2 },
   records: { run: recordList, rounds: 9 },
   streams: { run: streams, rounds: 2 },
@@ -40,7 +41,8 @@ async function main(): Promise<void> {
   const rounds = option('rounds') === undefined ? undefined : Number(option('rounds'));
   if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds wants a whole number above 0');
   const out = option('out') ?? join(root, 'docs', 'benchmarks.md');
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void closeEngines().finally(() => process.exit(130)));
+  handleSignals();
+  using _engines = onSignal(closeEngines);
   try {
     const engines = await openEngines((option('engines') ?? 'isula,docker,podman').split(','));
     const tables = [machineTable(engines)];
@@ -53,8 +55,14 @@ async function main(): Promise<void> {
     }
     writeTables(out, tables);
   } finally {
-    await closeEngines();
+    if (!isEnding()) await closeEngines();
   }
 }
 
-await main();
+try {
+  await main();
+} catch (error) {
+  // The signal's cleaning ends the program.
+  if (isEnding()) await new Promise(() => undefined);
+  throw error;
+}
