@@ -32,6 +32,20 @@ test('root of a container is nobody on the host, and root of its own files', asy
   expect(terminal.stdout).toMatch(/crw.* 0 +5 .*\/dev\/pts\/0\r\n0\r\n/);
 });
 
+test('the host\'s devices stay the host\'s, a container\'s own are its root\'s', async () => {
+  const owner = () => [statSync('/dev/null').uid, statSync('/dev/null').gid];
+  const before = owner();
+  const device = ['--device', '/dev/null:/dev/own'];
+  const look = 'cat; echo x > /dev/own && stat -c "%u:%g %a" /dev/own; umask';
+  expect(await daemon.ok(['run', '--rm', ...device, 'busybox', 'sh', '-c', look])).toBe('0:0 666\n0027');
+  expect(await daemon.ok(['run', '--rm', '-i', ...device, 'busybox', 'sh', '-c', look], { input: 'in\n' })).toBe('in\n0:0 666\n0027');
+  const terminal = await daemon.ok(['run', '-d', '-t', 'busybox', 'sleep', '1000']);
+  await daemon.ok(['exec', '-d', '-t', '-u', 'user', terminal, 'true']);
+  await daemon.ok(['run', '--rm', '--net', `container:${terminal}`, 'busybox', 'true']);
+  expect(owner()).toEqual(before);
+  await daemon.ok(['rm', '-f', terminal]);
+});
+
 test('archives, diffs and images have the container\'s ids', async () => {
   await daemon.ok(['exec', 'remapped', 'sh', '-c', 'mkdir /data && echo x > /data/f && chown 7:8 /data/f']);
   const put = join(daemon.dir, 'put');

@@ -46,6 +46,20 @@ export async function startConmon(argv: string[], options: { cwd: string; waitsF
   return { messages, forked: child.exited, errorText: readText(child.stderr).done };
 }
 
+/** The shell that puts a runtime's standard streams right (`ownStreams`). */
+const shell = '/bin/sh';
+
+/**
+ * The command that conmon takes for the runtime. With a user namespace crun 1.8 gives its own standard streams to the container's root,
+ * character devices too, and conmon fills them with /dev/null: the host's would belong to the container. Pipes take its place then. crun also
+ * makes the container's devices as its umask says, and not as the specification does.
+ */
+function runtimeCommand(path: string, args: readonly string[], streams: { own: boolean; input: boolean; output: boolean }): [string, ...string[]] {
+  if (!streams.own) return [path, ...args];
+  const script = `umask 0; ${streams.input ? '' : ': | '}exec "$0" "$@"${streams.output ? '' : ' >&2'}`;
+  return [shell, '-c', script, path, ...args];
+}
+
 /** Options that create and exec share. */
 export function conmonArguments(ctx: Pick<DriverContext, 'conmonPath' | 'executableOf'>, options: {
   id: string;
@@ -56,13 +70,18 @@ export function conmonArguments(ctx: Pick<DriverContext, 'conmonPath' | 'executa
   terminal: boolean;
   stdin: boolean;
   leaveStdinOpen: boolean;
+  /** The runtime makes a user namespace: it may not get the host's /dev/null. */
+  ownStreams?: boolean;
 }): string[] {
-  const { launch, directory } = options;
+  const { launch, directory, terminal } = options;
+  const [runtime, ...args] = runtimeCommand(ctx.executableOf(launch.runtime.path), [...launch.runtime.args, `--root=${launch.runtimeRoot}`], {
+    own: options.ownStreams ?? false, input: options.stdin && !terminal, output: !terminal,
+  });
   return [
     ctx.conmonPath, '--api-version', '--full-attach', '-c', options.id, '-u', options.id, '-n', options.id, '-b', directory,
-    '-r', ctx.executableOf(launch.runtime.path), ...[...launch.runtime.args, `--root=${launch.runtimeRoot}`].flatMap((arg) => ['--runtime-arg', arg]),
+    '-r', runtime, ...args.flatMap((arg) => ['--runtime-arg', arg]),
     '-p', options.pidFile, '-P', join(directory, bundleFiles.conmonPid), '--no-sync-log',
-    ...(options.terminal ? ['-t'] : []),
+    ...(terminal ? ['-t'] : []),
     ...(options.stdin ? ['-i'] : []),
     ...(options.leaveStdinOpen ? ['--leave-stdin-open'] : []),
   ];

@@ -1,6 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { EngineError, messageOf } from '../base/index.ts';
+import { EngineError, isRecord, messageOf } from '../base/index.ts';
 import { processStartTime } from '../linux/index.ts';
 import { bundleFiles, readPidFile, writeLaunch, type Launch } from './bundle.ts';
 import { conmonArguments, killConmon, startConmon, type Conmon } from './conmon.ts';
@@ -57,6 +57,10 @@ function cgroupPathOf(spec: OciSpec): string {
   return path;
 }
 
+function hasUserNamespace({ linux: { namespaces } }: OciSpec): boolean {
+  return Array.isArray(namespaces) && namespaces.some((one: unknown) => isRecord(one) && one['type'] === 'user');
+}
+
 async function launchInit(ctx: DriverContext, request: CreateRequest, launch: Launch): Promise<RunningProcess> {
   const { bundlePath, spec, id } = request;
   const pidFile = join(bundlePath, bundleFiles.initPid);
@@ -70,6 +74,7 @@ async function launchInit(ctx: DriverContext, request: CreateRequest, launch: La
       stdin: launch.openStdin,
       // conmon takes the leaving of any client for the end of input: of a terminal that would shut out the next client.
       leaveStdinOpen: launch.terminal || !launch.stdinOnce,
+      ownStreams: hasUserNamespace(spec),
     }),
     '--exit-dir', ctx.exitDir,
     '-l', request.logPath === undefined ? 'none' : `k8s-file:${request.logPath}`,
