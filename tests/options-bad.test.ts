@@ -22,7 +22,7 @@ const wrong: Record<string, [args: string[], message: string][]> = {
   'cap-drop': [[['--cap-drop', ''], 'capability']],
   'cgroup-parent': [[['--cgroup-parent', '/a/../../b'], 'must not contain \'..\'']],
   cgroupns: [[['--cgroupns', 'foo'], 'invalid cgroup namespace mode: foo']],
-  cidfile: [[['--cidfile', 'DIR/exists'], 'container ID file found']],
+  cidfile: [[['--cidfile', 'DIR/exists'], 'container ID file found'], [['--cidfile', 'DIR/none/cid'], 'failed to create the container ID file']],
   'cpu-period': [[['--cpu-period', '999'], 'can not be less than 1ms'], [['--cpu-period', '1000001'], 'larger than 1s'], [['--cpu-period', 'x'],
     'invalid syntax']],
   'cpu-quota': [[['--cpu-quota', '999'], 'can not be less than 1ms'], [['--cpu-quota', '1.5'], 'invalid syntax']],

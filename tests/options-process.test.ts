@@ -119,6 +119,10 @@ test('--cidfile, --name, --pull, --platform, --rm', async () => {
   expect(await daemon.ok(['inspect', '-f', '{{.Name}} {{.HostConfig.ContainerIDFile}}', 'one'])).toBe(`/one ${cidfile}`);
   const second = await daemon.isula(['create', '--name', 'one', 'busybox']);
   expect([second.code, second.stderr]).toEqual([1, expect.stringContaining('already in use')]);
+  // No file is left of a container that was not made.
+  const unmade = join(daemon.dir, 'unmade');
+  expect((await daemon.isula(['create', '--cidfile', unmade, '--name', 'one', 'busybox'])).code).toBe(1);
+  expect(existsSync(unmade)).toBe(false);
   await daemon.ok(['rm', 'one']);
   const never = await daemon.isula(['run', '--rm', '--pull', 'never', 'nosuch', 'true']);
   expect([never.code, never.stderr]).toEqual([125, expect.stringContaining('No such image: nosuch')]);

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { isEngineError } from '../base/index.ts';
+import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { errnoOf, isEngineError } from '../base/index.ts';
 import { type ApiClient, at, textAt, textsAt } from '../client/index.ts';
 import { buildCreateRequest, type ClientOptions, type OptionContext } from '../model/options/index.ts';
 import type { ContainerCreateRequest } from '../model/index.ts';
@@ -27,9 +27,22 @@ export function requestOf(
 
 /** Creates the container: the image is pulled as --pull says, the id goes to --cidfile, warnings to standard error. */
 export async function createContainer(client: ApiClient, request: ContainerCreateRequest, options: ClientOptions): Promise<string> {
-  if (options.cidfile !== '' && existsSync(options.cidfile)) {
-    throw new ExitError(1, `container ID file found, make sure the other container isn't running or delete ${options.cidfile}`);
+  if (options.cidfile === '') return await create(client, request, options);
+  // Made first: a container whose id has no place to go would be left behind.
+  const fd = openIdFile(options.cidfile);
+  try {
+    const id = await create(client, request, options);
+    writeSync(fd, id);
+    return id;
+  } catch (error) {
+    rmSync(options.cidfile, { force: true });
+    throw error;
+  } finally {
+    closeSync(fd);
   }
+}
+
+async function create(client: ApiClient, request: ContainerCreateRequest, options: ClientOptions): Promise<string> {
   const image = request.config.Image;
   if (options.pull === 'always' && image !== '') await pull(client, request, options);
   const created = await post(client, request).catch(async (error: unknown) => {
@@ -41,7 +54,6 @@ export async function createContainer(client: ApiClient, request: ContainerCreat
   });
   const id = textAt(created, 'Id');
   for (const warning of textsAt(created, 'Warnings')) printError(`WARNING: ${warning}\n`);
-  if (options.cidfile !== '') writeIdFile(options.cidfile, id);
   return id;
 }
 
@@ -61,11 +73,13 @@ function withTag(image: string): string {
   return image.includes('@') || /:[^/]+$/.test(image) ? image : `${image}:latest`;
 }
 
-function writeIdFile(path: string, id: string): void {
+function openIdFile(path: string): number {
   try {
-    writeFileSync(path, id, { flag: 'wx' });
+    return openSync(path, 'wx');
   } catch (error) {
-    throw new ExitError(1, `Failed to write the container ID to the file ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    const found = errnoOf(error) === 'EEXIST';
+    if (found) throw new ExitError(1, `container ID file found, make sure the other container isn't running or delete ${path}`);
+    throw new ExitError(1, `failed to create the container ID file: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
