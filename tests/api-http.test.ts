@@ -164,6 +164,9 @@ test('progress: a failure before the first line is a status, after it the last l
         if (request.reference === 'broken:1') throw new EngineError('unavailable', 'connection reset');
         return [];
       },
+      async openRemoteArchive(url) {
+        throw new EngineError('notFound', `nothing at ${url}`);
+      },
     },
   });
   const auth: RegistryAuth = { username: 'u', password: 'p', serveraddress: 'r' };
@@ -179,7 +182,7 @@ test('progress: a failure before the first line is a status, after it the last l
   await (await server.fetch('POST', '/images/create?fromImage=h:5/a&tag=sha256:1', { headers: { 'X-Registry-Auth': 'garbage' } })).text();
   expect(asked).toEqual({ reference: 'h:5/a@sha256:1', all: false, platform: '', auth: undefined });
   expect((await server.fetch('POST', '/images/create')).status).toBe(400);
-  expect((await server.fetch('POST', '/images/create?fromSrc=http://x/y.tar')).status).toBe(501);
+  expect(await outcome(await server.fetch('POST', '/images/create?fromSrc=x/y.tar'))).toEqual([404, { message: 'nothing at http://x/y.tar' }]);
 });
 
 test('logs: frames or raw, media types, followed silence, errors', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -164,6 +164,25 @@ test('what a cancelled pull fetched is used by the next, also after a restart', 
   await bench.images.pull({ ...plain, reference }, quiet, noSignal);
   expect(registry.requests.at(-1)?.headers.get('range')).toBe('bytes=100000-');
   expect(readdirSync(join(bench.root, 'blobs', 'partial'))).toEqual([]);
+});
+
+test('prune takes what cancelled pulls left, and nothing of a pull that goes on', async () => {
+  const large = sampleImage(randomBytes(300_000));
+  await using registry = await ScriptedRegistry.start((asked) => {
+    return asked.path.endsWith(digestOf(large.layer)) ? { body: large.layer, cutAfter: 100_000, stall: true } : serve(large, asked);
+  });
+  await using bench = await Bench.open();
+  const cancel = new AbortController();
+  const pulling = bench.images.pull({ ...plain, reference: `${registry.host}/app` }, quiet, cancel.signal);
+  const partial = join(bench.root, 'blobs', 'partial', digestOf(large.layer).slice(7));
+  while (!existsSync(partial) || statSync(partial).size < 100_000) await Bun.sleep(2);
+  const freed = async (filters: [string, string[]][], dryRun = false) => (await bench.images.prune(new Map(filters), { dryRun })).spaceReclaimed;
+  expect(await freed([])).toBe(0);
+  cancel.abort();
+  await expect(pulling).rejects.toThrow('abort');
+  while ((await freed([], true)) === 0) await Bun.sleep(2);
+  expect([await freed([['label', ['a']]]), existsSync(partial)]).toEqual([0, true]);
+  expect([await freed([]), existsSync(partial)]).toEqual([100_000, false]);
 });
 
 test('a partial file that lost bytes is fetched anew', async () => {

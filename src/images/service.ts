@@ -95,7 +95,13 @@ function imageService(context: ImageContext, registry: RegistryContext): ImageSe
     configBytes: (id) => images.configBytes(id),
     tag: (source, repository, tag) => tagImage(context, source, repository, tag),
     remove: (reference, options) => context.removals.run(() => removeImage(context, reference, options)),
-    prune: (filters, options) => context.removals.run(() => pruneImages(context, filters, options ?? {})),
+    prune: (filters, options) => context.removals.run(async () => {
+      const { reports, spaceReclaimed } = await pruneImages(context, filters, options ?? {});
+      // What was fetched of images that never came to be has neither labels nor an age.
+      if ([...filters.keys()].some((name) => name !== 'dangling')) return { reports, spaceReclaimed };
+      const partial = context.blobs.clearPartial(Infinity, (digest) => registry.downloads.isFetching(digest), options?.dryRun);
+      return { reports, spaceReclaimed: spaceReclaimed + partial };
+    }),
     history: (reference) => imageHistory(context, reference),
     import: (archive, options, progress, signal) => importImage(context, archive, options, progress, timed(context, signal)),
     openRemoteArchive: (url, signal) => openRemoteArchive(context.options, url, timed(context, signal)),
@@ -147,7 +153,7 @@ async function tagImage(context: ImageContext, source: string, repository: strin
 /** Start-up: removes what was being written, and blobs and layers of no image. */
 async function recover(context: ImageContext): Promise<void> {
   await context.blobs.clearIngest();
-  await context.blobs.clearPartial(Date.now() - partialKeptMs);
+  context.blobs.clearPartial(Date.now() - partialKeptMs);
   const { layers, bytes } = await context.collector.collectAll();
   await context.images.forgetSources(new Set(context.blobs.digests()));
   if (layers.length > 0 || bytes > 0) context.logger.info(`Images: removed ${layers.length} layers that no image names, ${bytes} bytes in all`);

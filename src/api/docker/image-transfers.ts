@@ -27,8 +27,9 @@ async function create(call: Call): Promise<void> {
     }
     // Docker's clients send a host and a path for http.
     const url = source.includes('://') ? source : `http://${source}`;
+    const archive = await call.engine.images.openRemoteArchive(url, signal);
     progress({ status: `Downloading from ${url}` });
-    await call.engine.images.import(await call.engine.images.openRemoteArchive(url, signal), options, progress, signal);
+    await call.engine.images.import(archive, options, progress, signal);
   });
 }
 

@@ -40,6 +40,10 @@ export class Downloads {
     this.#gate = new Gate(atOnce);
   }
 
+  isFetching(digest: Digest): boolean {
+    return this.#work.has(digest);
+  }
+
   /** @throws invalidArgument for content of another digest or length; unavailable, timeout, resourceExhausted */
   async fetch(blob: BlobToFetch, repository: Repository, watcher: DownloadWatcher, signal: AbortSignal): Promise<void> {
     const watchers = this.#watchers.get(blob.digest) ?? new Set();

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, readdirSync, renameSync, statSync } from 'node:fs';
+import { createReadStream, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -160,12 +160,19 @@ export class BlobStore {
     return join(this.#partialDir, digestHex(digest));
   }
 
-  /** Removes downloads that nobody went on with since `beforeMs`. */
-  async clearPartial(beforeMs: number): Promise<void> {
+  /** Removes unfinished downloads that nobody went on with since `beforeMs`, but for those `inUse`. Gives their bytes; `dryRun`: only that. */
+  clearPartial(beforeMs: number, inUse: (digest: Digest) => boolean = () => false, dryRun = false): number {
+    let bytes = 0;
     for (const name of readdirSync(this.#partialDir)) {
       const path = join(this.#partialDir, name);
-      if (statSync(path).mtimeMs < beforeMs) await rm(path, { force: true });
+      const digest = `sha256:${name}`;
+      const { size, mtimeMs } = statSync(path);
+      if (mtimeMs >= beforeMs || (isDigest(digest) && inUse(digest))) continue;
+      bytes += size;
+      // In the same turn as the question: a download that begins now makes its file anew.
+      if (!dryRun) rmSync(path, { force: true, recursive: true });
     }
+    return bytes;
   }
 
   /** Gone for every reader from this call on; the file's blocks are freed later. */
