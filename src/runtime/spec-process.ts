@@ -114,6 +114,7 @@ function specLimits(ulimits: SpecInput['ulimits'], facts: HostFacts, warnings: s
   return ulimits.map(({ name, soft, hard }) => {
     const type = ulimitNames[name];
     if (type === undefined) throw new EngineError('invalidArgument', `invalid ulimit type: ${name}`);
+    // Below -1: the numbers close to 2^64 that the guide speaks of cannot be written as JSON numbers here, and limit nothing either.
     let [wantSoft, wantHard] = [soft < 0 ? Infinity : soft, hard < 0 ? Infinity : hard];
     const own = facts.rlimits.get(type);
     if (!mayRaise && own && wantHard > own.hard) {

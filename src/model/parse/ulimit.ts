@@ -7,15 +7,18 @@ const types = [
   'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nice', 'nofile', 'nproc', 'rss', 'rtprio', 'rttime', 'sigpending', 'stack',
 ];
 
-/** The rules for one ulimit: known type, soft <= hard; -1 is unlimited. */
+/** -1 is unlimited; other negative numbers are taken for unsigned ones, as good as unlimited (guide 1.3.3.8). */
+const sizeOf = (limit: number): number => (limit === -1 ? Infinity : limit < 0 ? 2 ** 64 + limit : limit);
+
+/** The rules for one ulimit: known type, soft <= hard; of open files there is no other negative number than -1 (guide 1.3.3.8). */
 export function checkUlimit(ulimit: Ulimit): Ulimit {
   const { Name, Soft, Hard } = ulimit;
   if (!types.includes(Name)) throw invalid(`invalid ulimit type: ${shown(Name)}`);
-  if (Soft < -1 || Hard < -1) throw invalid(`invalid ulimit ${Name}: ${Math.min(Soft, Hard)} is no limit, -1 stands for none`);
-  if (Hard === -1) return ulimit;
+  const lowest = Math.min(Soft, Hard);
+  if (Name === 'nofile' && lowest < -1) throw invalid(`invalid ulimit nofile: ${lowest} is no limit, -1 stands for none`);
+  if (sizeOf(Soft) <= sizeOf(Hard)) return ulimit;
   if (Soft === -1) throw invalid(`ulimit soft limit must be less than or equal to hard limit: soft: -1 (unlimited), hard: ${Hard}`);
-  if (Soft > Hard) throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${Soft} > ${Hard}`);
-  return ulimit;
+  throw invalid(`ulimit soft limit must be less than or equal to hard limit: ${Soft} > ${Hard}`);
 }
 
 /** `type=soft[:hard]`; without a hard limit it is the soft one (guide 1.3.3.8). */
