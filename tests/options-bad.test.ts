@@ -74,7 +74,7 @@ const wrong: Record<string, [args: string[], message: string][]> = {
   isolation: [[['--isolation', 'hyperv'], 'only supports \'default\'']],
   'kernel-memory': [[['--kernel-memory', 'x'], 'invalid size']],
   label: [[['-l', '=x'], 'empty name']],
-  'label-file': [[['--label-file', 'DIR/none'], 'no such file']],
+  'label-file': [[['--label-file', 'DIR/none'], 'no such file'], [['--label-file', 'DIR/blanks'], 'invalid label file']],
   link: [[['--link', 'a'], 'not supported']],
   'link-local-ip': [[['--link-local-ip', '1.2.3.4'], 'not supported']],
   'log-driver': [[['--log-driver', 'syslog'], 'no log driver named \'syslog\'']],

@@ -30,19 +30,20 @@ export function parseLabel(text: string): [name: string, value: string] {
 }
 
 /** Lines of a file of `NAME=value`, comments (`#`) and empty lines left out; a name alone is given to `bare`. */
-function parseLines(content: string, file: string, bare: (name: string) => string | undefined): string[] {
+function parseLines(kind: 'env' | 'label', content: string, file: string, bare: (name: string) => string | undefined): string[] {
   const lines = content.replace(/^\ufeff/, '').split('\n');
-  if (lines.length > maxKeyValueLines) throw invalid(`invalid env file (${shown(file)}): more than ${maxKeyValueLines} lines`);
+  if (lines.length > maxKeyValueLines) throw invalid(`invalid ${kind} file (${shown(file)}): more than ${maxKeyValueLines} lines`);
+  const noun = kind === 'env' ? 'variable' : 'label';
   const result: string[] = [];
   for (const [index, raw] of lines.entries()) {
     const line = raw.replace(/\r$/, '').trimStart();
-    const fail = (why: string) => invalid(`invalid env file (${shown(file)}): ${why}`);
+    const fail = (why: string) => invalid(`invalid ${kind} file (${shown(file)}): ${why}`);
     if (line.length > maxKeyValueLineLength) throw fail(`line ${index + 1} is longer than ${maxKeyValueLineLength} characters`);
     if (line.includes('\0') || line.includes('\ufffd')) throw fail(`invalid utf8 bytes at line ${index + 1}`);
     if (line === '' || line.startsWith('#')) continue;
     const { before: name, after: value } = cut(line, '=');
-    if (name === '') throw fail(`no variable name on line '${shown(line)}'`);
-    if (/[ \t]/.test(name)) throw fail(`variable '${shown(name)}' contains whitespaces`);
+    if (name === '') throw fail(`no ${noun} name on line '${shown(line)}'`);
+    if (/[ \t]/.test(name)) throw fail(`${noun} '${shown(name)}' contains whitespaces`);
     const kept = value === undefined ? bare(name) : line;
     if (kept !== undefined) result.push(kept);
   }
@@ -51,7 +52,7 @@ function parseLines(content: string, file: string, bare: (name: string) => strin
 
 /** The variables of an `--env-file`'s text. A name alone takes the caller's value, and is left out where the caller has none. */
 export function parseEnvFile(content: string, file: string, lookUp: LookUp): string[] {
-  return parseLines(content, file, (name) => {
+  return parseLines('env', content, file, (name) => {
     const value = lookUp(name);
     return value === undefined ? undefined : `${name}=${value}`;
   });
@@ -59,7 +60,7 @@ export function parseEnvFile(content: string, file: string, lookUp: LookUp): str
 
 /** The labels of a `--label-file`'s text. */
 export function parseLabelFile(content: string, file: string): [name: string, value: string][] {
-  return parseLines(content, file, (name) => name).map(parseLabel);
+  return parseLines('label', content, file, (name) => name).map(parseLabel);
 }
 
 /** `key=value` where both must be there; `what` names the option. */
