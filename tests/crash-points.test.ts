@@ -174,12 +174,19 @@ test.each(['', '--rm'])('restart, cut off between its two runs %s', async (optio
   expect(await status('box')).toBe(option === '' ? 'exited' : 'gone');
 });
 
-test.each(['pause.frozen', 'pause.saved'])('pause, cut off at %s', async (point) => {
+test.each([['pause.frozen', 'running'], ['pause.saved', 'paused']] as const)('pause, cut off at %s', async (point, expected) => {
   await daemon.ok(['run', '-d', '--name', 'box', ...sleeper]);
   await crashAt(point, () => daemon.ok(['pause', 'box']));
-  expect(await status('box')).toBe('paused');
-  await daemon.ok(['unpause', 'box']);
+  expect(await status('box')).toBe(expected);
+  if (expected === 'paused') await daemon.ok(['unpause', 'box']);
   expect(await daemon.ok(['exec', 'box', 'echo', 'hi'])).toBe('hi');
+});
+
+test('rm -f, cut off while the cgroup is frozen to be killed', async () => {
+  await daemon.ok(['run', '-d', '--name', 'box', ...sleeper]);
+  await crashAt('kill.frozen', () => daemon.ok(['rm', '-f', 'box']));
+  await waitUntil('the killed container to end', async () => (await status('box')) === 'exited');
+  await daemon.ok(['rm', 'box']);
 });
 
 test.each(['unpause.thawed', 'unpause.saved'])('unpause, cut off at %s', async (point) => {

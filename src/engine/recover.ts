@@ -10,7 +10,7 @@ import type { EngineContext } from './context.ts';
 import { scheduleRestart, settleExit } from './exit.ts';
 import { discardContainer } from './remove.ts';
 import { startsWithDaemon } from './restart-policy.ts';
-import { thawAbandoned } from './root-access.ts';
+import { thawNow } from './root-access.ts';
 import { adoptRun, startContainer } from './start.ts';
 import { finishUpdate } from './update.ts';
 import { watchRun } from './watch.ts';
@@ -52,9 +52,11 @@ export async function recoverEngine(ctx: EngineContext): Promise<void> {
 function adopt(ctx: EngineContext, container: Container): void {
   const state = container.state;
   if (state.status !== 'running' && state.status !== 'paused') return;
-  // The daemon may have died between freezing and saying so.
-  const isPaused = !thawAbandoned(ctx, container) && ctx.runtime.isFrozen(container.record.cgroupPath);
-  const status = isPaused ? 'paused' : 'running';
+  // The daemon may have died in a pause, an unpause, a copy or a kill, which all freeze or thaw before the record says so: only what the
+  // record calls paused stays frozen.
+  const frozen = ctx.runtime.isFrozen(container.record.cgroupPath);
+  if (frozen && state.status === 'running') void container.lane.run(() => thawNow(ctx, container));
+  const status = frozen ? state.status : 'running';
   if (status !== state.status) {
     container.dynamics.state = { ...state, status };
     void container.lane.run(() => ctx.store.saveSoon(container));

@@ -1,9 +1,6 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { messageOf } from '../base/index.ts';
 import { ContainerFs } from '../images/layer/index.ts';
 import type { Container } from './container.ts';
-import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
 import { mountPoints } from './inspect.ts';
 import { rootPathOf } from './spec-input.ts';
@@ -65,7 +62,6 @@ export async function freezeContainer(ctx: EngineContext, container: Container):
   if (!container.isRunning) return { [Symbol.asyncDispose]: () => Promise.resolve() };
   count(frozenFor, container, 1);
   try {
-    writeFileSync(freezeMark(ctx, container), '');
     await ctx.runtime.freeze(container.record.cgroupPath);
   } catch (error) {
     await thaw(ctx, container);
@@ -81,30 +77,14 @@ async function thaw(ctx: EngineContext, container: Container): Promise<void> {
   if (count(frozenFor, container, -1) > 0) return;
   // A pause that came meanwhile holds; a container that ended needs nothing.
   if (container.state.status === 'running') await thawNow(ctx, container);
-  rmSync(freezeMark(ctx, container), { force: true });
 }
 
-async function thawNow(ctx: EngineContext, container: Container): Promise<void> {
+/** Lets a container go on; one that has ended needs nothing. */
+export async function thawNow(ctx: EngineContext, container: Container): Promise<void> {
   await ctx.runtime.thaw(container.record.cgroupPath).catch((error: unknown) => {
     const { process } = container.dynamics;
-    if (process && ctx.runtime.isAlive(process)) ctx.logger.warn(`Cannot thaw container ${container.id} after a copy: ${messageOf(error)}`);
+    if (process && ctx.runtime.isAlive(process)) ctx.logger.warn(`Cannot thaw container ${container.id}: ${messageOf(error)}`);
   });
-}
-
-/** In the bundle while the container is frozen for a copy or commit: a daemon that dies in the middle must not leave it so for good. */
-function freezeMark(ctx: EngineContext, container: Container): string {
-  return join(bundlePath(ctx.options, container.id), 'frozen-for-copy');
-}
-
-/** Start-up: lets a container go on that an earlier daemon froze for a copy; false when there is none. */
-export function thawAbandoned(ctx: EngineContext, container: Container): boolean {
-  const mark = freezeMark(ctx, container);
-  if (container.state.status !== 'running' || !existsSync(mark)) return false;
-  void container.lane.run(async () => {
-    await thawNow(ctx, container);
-    rmSync(mark, { force: true });
-  });
-  return true;
 }
 
 /** True while a copy or commit holds the container frozen: a kill must thaw it to take effect. */

@@ -1,6 +1,6 @@
 import { closeSync, readdirSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { errnoOf } from '../base/index.ts';
+import { errnoOf, failPoint } from '../base/index.ts';
 import { readCgroupFile, writeCgroupFile } from './cgroup-file.ts';
 import { cgroupDir, cgroupDirs, type CgroupLayout } from './cgroup-layout.ts';
 import { pidfdOpen, pidfdSendSignal } from './pidfd.ts';
@@ -66,6 +66,7 @@ export function killCgroup(layout: CgroupLayout, cgroupPath: string): void {
     if (freezer !== undefined) tryWrite(join(freezer, 'freezer.state'), 'FROZEN');
     const pids = readCgroupPids(layout, cgroupPath);
     for (const pid of pids) kill(pid);
+    failPoint('kill.frozen');
     if (freezer !== undefined) tryWrite(join(freezer, 'freezer.state'), 'THAWED');
     if (pids.length === 0) return;
   }
