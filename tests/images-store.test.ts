@@ -1,7 +1,9 @@
 import { expect, test } from 'bun:test';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { isDigest } from '../src/base/index.ts';
 import { Bench, bytesOf, importTar, noSignal, quiet, streamOf, tarOf } from './images-kit.ts';
 
 function filters(values: Record<string, string[]>): Map<string, string[]> {
@@ -60,6 +62,32 @@ test('save and load carry several images with names, shared layers once', async 
   expect(readdirSync(join(other.root, 'blobs', 'sha256')).length).toBe(1);
   // What was loaded is saved as the same bytes.
   expect((await bytesOf(await other.images.save(['one', 'example.com:5000/other:b', two.id], noSignal))).equals(archive)).toBe(true);
+});
+
+test('a large plain layer is unpacked as it is in the archive, and may not be another under its digest', async () => {
+  await using bench = await Bench.open();
+  // Headers, and pieces of files, fall on every side of the boundaries between what is read at once.
+  const files = Object.fromEntries([...Array(40).keys()].map((file) => [`dir-${file % 3}/file-${file}`, randomBytes(7_001 * file)]));
+  const tar = tarOf(files);
+  const image = await bench.images.load(streamOf(dockerArchive(tar, digestOf(tar))), { tag: 'big', type: 'oci', quiet: true }, quiet, noSignal);
+  const [layer = ''] = image[0]?.layers ?? [];
+  const root = isDigest(layer) ? bench.snapshots.layerPath(layer) : '';
+  for (const [name, content] of Object.entries(files)) expect(readFileSync(join(root, name)).equals(content)).toBe(true);
+  const blob = readFileSync(join(bench.root, 'blobs', 'sha256', digestOf(tar).slice('sha256:'.length)));
+  expect(blob.equals(tar)).toBe(true);
+  const packed = gzipSync(tar);
+  const another = tarOf({ ...files, more: '' });
+  const cut = tar.subarray(0, -200_000);
+  const refused = [
+    ['wrong checksum', dockerArchive(packed, digestOf(packed))],
+    [`its content hashes to ${digestOf(another)}`, dockerArchive(another, digestOf(tarOf({ ...files, other: '' })))],
+    ['it ends in the middle of an entry', dockerArchive(cut, digestOf(cut))],
+  ] as const;
+  for (const [why, archive] of refused) {
+    await expect(bench.images.load(streamOf(archive), { tag: 'bad', type: 'oci', quiet: true }, quiet, noSignal)).rejects.toThrow(why);
+  }
+  expect(bench.snapshots.listLayers()).toEqual([layer].filter(isDigest));
+  expect(readdirSync(join(bench.root, 'storage', 'overlay2', 'staging'))).toEqual([]);
 });
 
 test('load --tag renames, and refuses an archive of several images', async () => {
@@ -201,6 +229,15 @@ test.each([
 function config(layers: string[]): string {
   const diffIds = layers.map((digit) => `sha256:${digit.repeat(64)}`);
   return JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: diffIds } });
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`;
+}
+
+function dockerArchive(layer: Uint8Array, diffId: string): Buffer {
+  const document = JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: [diffId] } });
+  return tarOf({ 'l': layer, 'c.json': document, 'manifest.json': '[{"Config":"c.json","RepoTags":null,"Layers":["l"]}]' });
 }
 
 function archiveOf(files: string[], layers: string[], content: Record<string, Uint8Array> = {}): Buffer {

@@ -114,6 +114,11 @@ export class ArchiveFiles {
     return this.context.blobs.ingest((async function* () { yield bytes; })(), { signal, expected: digest });
   }
 
+  /** True for a file that went to the blob store, and was hashed, as the archive was read. */
+  isStored(name: string): boolean {
+    return 'blob' in this.#must(name);
+  }
+
   #must(name: string): Exclude<ArchiveFile, { link: string }> {
     const file = this.#resolve(name);
     if (!file) throw new EngineError('invalidArgument', `Cannot load the archive: it lacks ${JSON.stringify(name.slice(0, 200))}`);

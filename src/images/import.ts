@@ -131,7 +131,8 @@ async function storeLayer(
   const under = parent?.layers ?? [];
   const chainId = chainIds([...under.map((layer) => layer.diffId), diffId]).at(-1) ?? diffId;
   const below = under.map((layer) => layer.chainId);
-  const source = { chainId, diffId, below, blobBytes: blob.size, open: () => context.blobs.read(blob.digest) };
+  const verified = blob.plain ? { verifiedTar: context.blobs.path(blob.digest) } : {};
+  const source = { chainId, diffId, below, blobBytes: blob.size, open: () => context.blobs.read(blob.digest), ...verified };
   await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
   return { diffId, chainId, blob: blob.digest, size: blob.size, mediaType: blob.mediaType };
 }

@@ -198,7 +198,11 @@ async function addArchived(
     }
     const travelling = image.manifest && isLayerType(mediaType) ? { ...blob, mediaType } : await travellingBlob(context, blob, lease, signal);
     const { digest: held, size: blobBytes } = travelling;
-    const source = { chainId, diffId, below: chain.slice(0, index), blobBytes, open: () => context.blobs.read(held) };
+    const source = {
+      chainId, diffId, below: chain.slice(0, index), blobBytes, open: () => context.blobs.read(held),
+      // It was hashed a moment ago, unless it is small and was in the store before.
+      ...(held === diffId && files.isStored(file) ? { verifiedTar: context.blobs.path(held) } : {}),
+    };
     await context.unpackGate.run(() => context.unpacker.ensure(source, lease, signal));
     layers.push({ diffId, chainId, blob: travelling.digest, size: travelling.size, mediaType: travelling.mediaType });
   }

@@ -24,6 +24,8 @@ export interface ExtractOptions {
   parents?: readonly string[];
   /** The archive's owners are a container's: these are the host's for them. */
   ids?: IdMaps | undefined;
+  /** Of a blob whose sha256 the caller has just computed, and that comes in buffers used in turn: no hash, and no memory to relieve. */
+  diffId?: DiffId | undefined;
 }
 
 export interface ExtractResult {
@@ -59,19 +61,19 @@ type UnpackOptions = Omit<ExtractOptions, 'parents' | 'ids'>;
 /** Feeds a tar to a writer. */
 export async function unpackTar(tar: AsyncIterable<Uint8Array>, writer: TreeWriter, options: UnpackOptions): Promise<ExtractResult> {
   const unpacker = new Unpacker(writer, options);
-  const hash = createHash('sha256');
+  const hash = options.diffId === undefined ? createHash('sha256') : undefined;
   try {
     for await (const chunk of tar) {
       options.signal.throwIfAborted();
       const taken = unpacker.take(chunk);
       // Meanwhile the thread pool writes.
-      hash.update(chunk);
+      hash?.update(chunk);
       await taken;
-      relieveMemory(chunk.byteLength);
+      if (hash) relieveMemory(chunk.byteLength);
     }
     options.signal.throwIfAborted();
     const { bytes, entries } = unpacker.finish();
-    return { bytes, entries, diffId: asDigest(`sha256:${hash.digest('hex')}`) };
+    return { bytes, entries, diffId: options.diffId ?? asDigest(`sha256:${hash?.digest('hex') ?? ''}`) };
   } finally {
     unpacker.close();
   }

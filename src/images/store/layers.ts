@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import { EngineError, failPoint, shortId } from '../../base/index.ts';
 import type { ChainId, DiffId, IdMaps } from '../../base/index.ts';
-import type { SnapshotDriver } from '../../storage/index.ts';
+import type { LayerStaging, SnapshotDriver } from '../../storage/index.ts';
 import { extractLimits, unpackedBytesMax } from '../limits.ts';
-import { decompress, extractLayer } from '../layer/index.ts';
+import { decompress, extractLayer, type ExtractOptions, type ExtractResult } from '../layer/index.ts';
+import { readInTurn } from './blob-reader.ts';
 import { diskError } from './blobs.ts';
 import type { Collector, Lease } from './collector.ts';
 import { SharedWork } from './shared-work.ts';
@@ -15,6 +16,8 @@ export interface LayerSource {
   readonly below: readonly ChainId[];
   /** Bytes of what `open` gives. */
   readonly blobBytes: number;
+  /** Where the layer's plain tar is, when this very operation has hashed it to the diff ID: it is then read instead of `open`. */
+  readonly verifiedTar?: string;
   /** The layer's tar, compressed or not. Opened only when the layer is not there yet. */
   open(): Readable;
 }
@@ -41,22 +44,28 @@ export class LayerUnpacker {
 
   async #unpack(layer: LayerSource, signal: AbortSignal): Promise<void> {
     await using staging = await this.snapshots.stageLayer(layer.chainId, layer.below);
-    const source = layer.open();
     try {
-      const bytesMax = unpackedBytesMax(layer.blobBytes, this.options.bytesMax);
-      const tar = decompress(source, { limitBytes: bytesMax, signal });
-      const result = await extractLayer(tar, staging.path, {
-        limits: { ...extractLimits, bytesMax }, form: 'oci-layer', parents: staging.parents, ids: this.options.ids, signal,
-      });
-      if (result.diffId !== layer.diffId) {
-        throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${result.diffId}`);
+      const { bytes, diffId } = await this.#extract(layer, staging, signal);
+      if (diffId !== layer.diffId) {
+        throw new EngineError('invalidArgument', `Cannot unpack layer ${shortId(layer.diffId)}: its content hashes to ${diffId}`);
       }
       failPoint('image-layer-unpacked');
-      await staging.commit(result.bytes);
+      await staging.commit(bytes);
       failPoint('image-layer');
     } catch (error) {
       signal.throwIfAborted();
       throw diskError(error);
+    }
+  }
+
+  async #extract(layer: LayerSource, { path, parents }: LayerStaging, signal: AbortSignal): Promise<ExtractResult> {
+    const bytesMax = unpackedBytesMax(layer.blobBytes, this.options.bytesMax);
+    const options: ExtractOptions = { limits: { ...extractLimits, bytesMax }, form: 'oci-layer', parents, ids: this.options.ids, signal };
+    const { verifiedTar, diffId } = layer;
+    if (verifiedTar !== undefined) return extractLayer(readInTurn(verifiedTar), path, { ...options, diffId });
+    const source = layer.open();
+    try {
+      return await extractLayer(decompress(source, { limitBytes: bytesMax, signal }), path, options);
     } finally {
       source.destroy();
     }
