@@ -5,8 +5,11 @@ import { readCgroupFile, readCgroupPairs, writeCgroupFile } from './cgroup-file.
 import { cgroupDir, type CgroupLayout } from './cgroup-layout.ts';
 
 /** A process in an uninterruptible sleep keeps a cgroup in FREEZING; so long it is waited for. */
-const freezeTimeoutMs = 5000;
+const freezeTimeoutMs = 10_000;
 const pauseMs = 2;
+/** After so many looks a v1 cgroup that hangs in FREEZING is thawed for a moment: a new try gets past what held the last one. */
+const looksPerTry = 50;
+const thawedMs = 10;
 
 function freezerDir(layout: CgroupLayout, cgroupPath: string): string {
   const dir = cgroupDir(layout, 'freezer', cgroupPath);
@@ -19,7 +22,7 @@ function freezerDir(layout: CgroupLayout, cgroupPath: string): string {
 export async function freezeCgroup(layout: CgroupLayout, cgroupPath: string): Promise<void> {
   const dir = freezerDir(layout, cgroupPath);
   const deadline = Date.now() + freezeTimeoutMs;
-  for (;;) {
+  for (let look = 1; ; look++) {
     // v1 can be stuck in FREEZING until it is told again (kernel, freezer-subsystem.rst).
     setFrozen(layout, dir, true);
     if (isCgroupFrozen(layout, cgroupPath)) return;
@@ -27,7 +30,10 @@ export async function freezeCgroup(layout: CgroupLayout, cgroupPath: string): Pr
       setFrozen(layout, dir, false);
       throw new EngineError('timeout', `Cannot pause: processes in cgroup ${cgroupPath} did not stop within ${freezeTimeoutMs} ms`);
     }
-    await Bun.sleep(pauseMs);
+    if (look % looksPerTry === 0) {
+      setFrozen(layout, dir, false);
+      await Bun.sleep(thawedMs);
+    } else await Bun.sleep(pauseMs);
   }
 }
 
