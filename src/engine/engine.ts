@@ -16,6 +16,7 @@ import { ExecRegistry } from './exec.ts';
 import { settleExit } from './exit.ts';
 import { HealthMonitor } from './health.ts';
 import { LogRotator } from './logs/index.ts';
+import { watchMonitors } from './monitors.ts';
 import { recoverEngine } from './recover.ts';
 import { discardContainer } from './remove.ts';
 import { startContainer } from './start.ts';
@@ -62,7 +63,7 @@ export function openEngine(parts: EngineParts): Engine {
       store.all().filter(({ record }) => record.mounts.some((m) => m.type === 'volume' && m.source === name)).map(({ id }) => id),
     event: (action, name, attributes) => events.publish('volume', action, name, attributes),
   });
-  let watch: Disposable | undefined;
+  const watches = new DisposableStack();
   return {
     containers: containerOperations(ctx, execs),
     images,
@@ -76,7 +77,8 @@ export function openEngine(parts: EngineParts): Engine {
     },
     async recover() {
       await recoverEngine(ctx);
-      watch = runtime.watchExits((id) => {
+      watches.use(watchMonitors(ctx));
+      watches.use(runtime.watchExits((id) => {
         const container = store.get(id);
         // Of a monitor whose container was removed meanwhile.
         if (!container) return runtime.clearExit(id);
@@ -85,10 +87,10 @@ export function openEngine(parts: EngineParts): Engine {
         container.lane.run(() => settleExit(ctx, container, run)).catch((error: unknown) => {
           logger.error(`Cannot settle the exit of container ${id}: ${messageOf(error)}`);
         });
-      });
+      }));
     },
     async close() {
-      watch?.[Symbol.dispose]();
+      watches.dispose();
       rotator[Symbol.dispose]();
       ctx.health[Symbol.dispose]();
       for (const container of store.all()) {

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { failPoint, Gate, isContainerId, messageOf, nowMs } from '../base/index.ts';
 import type { ContainerId } from '../base/index.ts';
 import { readMounts, umountAll } from '../linux/index.ts';
+import { commandLineOf } from './command-line.ts';
 import type { Container } from './container.ts';
 import { bundlePath } from './context.ts';
 import type { EngineContext } from './context.ts';
@@ -137,16 +138,8 @@ async function waitForExitFile(ctx: EngineContext, container: Container): Promis
   const deadline = nowMs() + exitFileWaitMs;
   while (conmonPid && nowMs() < deadline) {
     if (ctx.runtime.readExit(container.id, bundle)) return;
-    if (!commandLineOf(String(conmonPid)).includes(container.id)) return;
+    if (!commandLineOf(conmonPid).includes(container.id)) return;
     await Bun.sleep(20);
-  }
-}
-
-function commandLineOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-  } catch {
-    return '';
   }
 }
 
@@ -192,7 +185,7 @@ async function killHelpers(directory: string, orphans: ReadonlySet<string>): Pro
   const killed: string[] = [];
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid)) continue;
-    const command = commandLineOf(pid);
+    const command = commandLineOf(Number(pid));
     const at = command.indexOf(`${directory}/`);
     if (at < 0) continue;
     const name = command.slice(at + directory.length + 1).split(/[/\0]/, 1)[0] ?? '';
@@ -206,7 +199,7 @@ async function killHelpers(directory: string, orphans: ReadonlySet<string>): Pro
   }
   // The kill takes effect at the end of the system call they are in: what that makes must not come after the cleaning.
   const deadline = nowMs() + helperEndMs;
-  while (killed.some((pid) => commandLineOf(pid).includes(directory)) && nowMs() < deadline) await Bun.sleep(2);
+  while (killed.some((pid) => commandLineOf(Number(pid)).includes(directory)) && nowMs() < deadline) await Bun.sleep(2);
 }
 
 /** Container directories (logs, etc files) whose record was never made or is gone. */
